@@ -1,0 +1,53 @@
+/** `lab-host.toml`: every key once, with its default. */
+import { Duration } from '@cis490/shared/duration.ts'
+import { HostName } from '@cis490/shared/ids.ts'
+import { Size } from '@cis490/shared/size.ts'
+import { z } from 'zod'
+
+const rate = Size.default(0)
+
+export const AgentConfig = z.strictObject({
+  host: z.strictObject({ name: HostName.optional() }).prefault({}),
+  receiver: z.strictObject({
+    url: z.url({ protocol: /^https?$/ }),
+    ca_file: z.string().default(''),
+    cert_file: z.string().default(''),
+    key_file: z.string().default(''),
+    token_file: z.string().default(''),
+  }),
+  paths: z
+    .strictObject({
+      episodes: z.string().default('/var/lib/cis490/episodes'),
+      outbox: z.string().default('/var/lib/cis490/outbox'),
+      state: z.string().default('/var/lib/cis490/agent'),
+    })
+    .prefault({}),
+  ship: z
+    .strictObject({
+      concurrency: z.int().min(1).max(64).default(2),
+      rate_limit: rate,
+      windows: z.array(z.string()).default([]),
+      rescan: Duration.prefault('30s'),
+      keep_shipped: Size.default(0),
+    })
+    .prefault({}),
+  quota: z
+    .strictObject({
+      bytes: Size.default(0),
+      policy: z.enum(['stop-packing', 'drop-oldest-delivered']).default('stop-packing'),
+      reserve: Size.prefault('64MiB'),
+    })
+    .prefault({}),
+  heartbeat: z.strictObject({ every: Duration.prefault('60s') }).prefault({}),
+  update: z
+    .strictObject({
+      branch: z.string().default('main'),
+      wave: z.int().nonnegative().default(0),
+      require_signed: z.boolean().default(false),
+    })
+    .prefault({}),
+  certs: z.strictObject({ renew_at: z.number().gt(0).lt(1).default(0.66) }).prefault({}),
+})
+export type AgentConfig = z.infer<typeof AgentConfig>
+
+export const defaultConfigFile = '/etc/cis490/lab-host.toml'

@@ -1,0 +1,64 @@
+/** What the three programs share: global options, exit codes, and one readable line for a user's mistake. */
+import { Command, CommanderError } from 'commander'
+import { ConfigError } from './config-file.ts'
+import { messageOf } from './errno.ts'
+
+export const exit = { clean: 0, findings: 1, usage: 2, undetermined: 3, config: 78 } as const
+
+/** A failure that the user can mend, ready to print. */
+export class UserError extends Error {
+  override readonly name = 'UserError'
+  readonly exitCode: number
+  constructor(message: string, exitCode: number = exit.undetermined) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
+
+export interface CommonOptions {
+  readonly config: string
+  readonly json?: true
+}
+
+/** A subcommand with the options that every command has. The action returns the exit code. */
+export function addCommand(program: Command, usage: string, summary: string, defaultConfig: string): Command {
+  return program
+    .command(usage)
+    .description(summary)
+    .option('--config <file>', 'configuration file', defaultConfig)
+    .option('--json', 'print one JSON document on stdout and nothing else')
+}
+
+export function makeProgram(name: string, description: string, version: string): Command {
+  return new Command(name).description(description).version(version).showSuggestionAfterError().exitOverride()
+}
+
+/** Parses argv, runs the command, sets the exit code; the only place that turns a fault into one. */
+export async function runProgram(program: Command, argv: readonly string[]): Promise<void> {
+  for (const command of program.commands) command.exitOverride()
+  try {
+    await program.parseAsync(argv)
+  } catch (error) {
+    process.exitCode = report(program.name(), error)
+  }
+}
+
+function report(name: string, error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exit.clean : exit.usage
+  if (error instanceof ConfigError) {
+    process.stderr.write(`${name}: bad configuration\n${error.message}\n`)
+    return exit.config
+  }
+  if (error instanceof UserError) {
+    process.stderr.write(`${name}: ${error.message}\n`)
+    return error.exitCode
+  }
+  process.stderr.write(`${name}: ${messageOf(error)}\n`)
+  if (process.env['CIS490_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  return exit.undetermined
+}
+
+/** One JSON document on stdout. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+}

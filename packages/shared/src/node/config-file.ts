@@ -1,0 +1,73 @@
+/** One TOML file a program: strict schema, and errors that name file, line and key. */
+import { readFileSync } from 'node:fs'
+import { parse, TomlError } from 'smol-toml'
+import type { z } from 'zod'
+import { messageOf } from './errno.ts'
+
+/** The user's mistake, ready to print; exit 78. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** @throws ConfigError with one line a mistake */
+export function loadConfig<T extends z.ZodType>(path: string, schema: T): z.output<T> {
+  return parseConfig(readText(path), path, schema)
+}
+
+export function parseConfig<T extends z.ZodType>(text: string, path: string, schema: T): z.output<T> {
+  let value: unknown
+  try {
+    value = parse(text)
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error
+    throw new ConfigError(`${path}:${error.line}: ${(error.message.split('\n')[0] ?? '').replace('Invalid TOML document: ', '')}`)
+  }
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  throw new ConfigError(result.error.issues.flatMap((issue) => describe(issue, text, path)).join('\n'))
+}
+
+function describe(issue: z.core.$ZodIssue, text: string, path: string): string[] {
+  const at = issue.path.map(String)
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => `${place(path, text, [...at, key])}: unknown key ${[...at, key].join('.')}`)
+  const name = at.join('.') || 'the file'
+  return [`${place(path, text, at)}: ${name}: ${issue.message}`]
+}
+
+function place(path: string, text: string, key: string[]): string {
+  const line = lineOf(text, key)
+  return line === undefined ? path : `${path}:${line}`
+}
+
+/** Line (from 1) that sets this key path, or the nearest table that is there. */
+export function lineOf(text: string, key: readonly string[]): number | undefined {
+  let table = ''
+  let nearest: number | undefined
+  for (const [k, raw] of text.split('\n').entries()) {
+    const header = /^\s*\[\[?([^\]]+)\]\]?/.exec(raw)
+    if (header) table = (header[1] as string).replaceAll(/["'\s]/g, '')
+    const name = /^\s*(["']?)([A-Za-z0-9_.-]+)\1\s*=/.exec(raw)?.[2]
+    const full = header ? table : [table, name].filter(Boolean).join('.')
+    if ((header || name) && full === key.join('.')) return k + 1
+    if (header && table === key[0]) nearest = k + 1
+  }
+  return nearest
+}
+
+/** A secret is a path in the configuration. @returns the file's text without surrounding white space */
+export function readSecret(path: string, key: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch (error) {
+    throw new ConfigError(`${key}: cannot read ${path}: ${messageOf(error).split(',')[0]}`)
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new ConfigError(`cannot read the configuration ${path}: ${messageOf(error).split(',')[0]}`)
+  }
+}

@@ -1,0 +1,85 @@
+/** The one place that renames and links. Each function returns only when its effect would survive a power cut. */
+import { constants } from 'node:fs'
+import { type FileHandle, link, mkdir, open, rename, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { isErrno } from './errno.ts'
+
+/** Makes directory entries durable: a created, linked, renamed or removed name. */
+export async function syncDir(path: string): Promise<void> {
+  await using dir = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  await dir.sync()
+}
+
+/** mkdir -p whose new directories survive a power cut: every parent that got a new entry is synced. */
+export async function makeDir(path: string, mode = 0o750): Promise<void> {
+  const topmost = await mkdir(path, { recursive: true, mode })
+  if (topmost === undefined) return
+  const stop = dirname(topmost)
+  for (let dir = dirname(path); ; dir = dirname(dir)) {
+    await syncDir(dir)
+    if (dir === stop) return
+  }
+}
+
+/** Writes all of it: a short write on a nearly full disk reports no error of its own. */
+export async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done)
+    done += bytesWritten
+  }
+}
+
+/** Creates `path` with these bytes, synced; its name is not yet durable. Refuses an existing name (EEXIST) and leaves nothing behind on failure. */
+export async function writeNew(path: string, bytes: Uint8Array | string, mode = 0o640): Promise<void> {
+  const file = await open(path, 'wx', mode)
+  try {
+    await writeAll(file, typeof bytes === 'string' ? Buffer.from(bytes) : bytes)
+    await file.sync()
+    await file.close()
+  } catch (error) {
+    await file.close().catch(() => undefined)
+    await unlink(path).catch(() => undefined)
+    throw error
+  }
+}
+
+/** Gives a file a second name without ever replacing one. @returns false when the name is taken */
+export async function linkNew(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to)
+    return true
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return false
+    throw error
+  }
+}
+
+/** Replaces a whole file: readers see the old bytes or the new ones, over a power cut too. One writer a path. */
+export async function replaceFile(path: string, bytes: Uint8Array | string, mode = 0o640): Promise<void> {
+  const temp = `${path}.tmp`
+  await removeFile(temp)
+  await writeNew(temp, bytes, mode)
+  await moveOver(temp, path)
+}
+
+/** Renames a synced file over `to` and makes that durable. The temporary file is removed on failure. */
+export async function moveOver(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to)
+  } catch (error) {
+    await unlink(from).catch(() => undefined)
+    throw error
+  }
+  await syncDir(dirname(to))
+}
+
+/** @returns false when there was no such file */
+export async function removeFile(path: string): Promise<boolean> {
+  try {
+    await unlink(path)
+    return true
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false
+    throw error
+  }
+}

@@ -1,0 +1,11 @@
+/** Tells a system error of one of these codes from everything else. */
+export function isErrno(error: unknown, ...codes: string[]): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+}
+
+/** What went wrong in one line, for a person. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0])
+  return error.message || error.name
+}

@@ -1,0 +1,20 @@
+/** One writer a file: an exclusive lock that the kernel gives back when the process dies, however it dies. */
+import { DatabaseSync } from 'node:sqlite'
+import { isErrno } from './errno.ts'
+
+export interface ProcessLock extends Disposable {
+  readonly path: string
+}
+
+/** @returns the lock, or undefined while another process holds it */
+export function takeLock(path: string): ProcessLock | undefined {
+  const database = new DatabaseSync(path)
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+  } catch (error) {
+    database.close()
+    if (isErrno(error, 'ERR_SQLITE_ERROR') && /locked|busy/.test(error.message)) return undefined
+    throw error
+  }
+  return { path, [Symbol.dispose]: () => database.close() }
+}

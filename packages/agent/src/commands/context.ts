@@ -1,0 +1,53 @@
+/** What every command starts with: the configuration, a log on stderr, and for writers the agent's lock and outbox. */
+import { join } from 'node:path'
+import { exit, UserError } from '@cis490/shared/node/cli.ts'
+import { loadConfig } from '@cis490/shared/node/config-file.ts'
+import { makeDir } from '@cis490/shared/node/durable.ts'
+import { type Logger, makeLogger } from '@cis490/shared/node/log.ts'
+import { type ProcessLock, takeLock } from '@cis490/shared/node/process-lock.ts'
+import { AgentConfig } from '../config.ts'
+import { Outbox } from '../outbox/outbox.ts'
+
+export interface CommandOptions {
+  readonly config: string
+  readonly json?: true
+}
+
+/** A commander action whose function returns the exit code. */
+export function action<A extends unknown[]>(run: (...args: A) => Promise<number>): (...args: A) => Promise<void> {
+  return async (...args) => {
+    process.exitCode = await run(...args)
+  }
+}
+
+export function readConfig(options: CommandOptions): AgentConfig {
+  return loadConfig(options.config, AgentConfig)
+}
+
+/** @throws UserError (exit 3) while another process holds the agent's lock */
+export async function takeAgentLock(config: AgentConfig): Promise<ProcessLock> {
+  const path = join(config.paths.state, 'agent.lock')
+  await makeDir(config.paths.state)
+  const lock = takeLock(path)
+  if (lock) return lock
+  throw new UserError(
+    `cis490-agent run is at work (it ships by itself), or another command holds ${path}; try again later`,
+    exit.undetermined,
+  )
+}
+
+export interface AgentContext {
+  readonly config: AgentConfig
+  readonly outbox: Outbox
+  readonly log: Logger
+  readonly now: () => number
+}
+
+/** For one-shot commands that write: takes the lock, opens the outbox, and gives both back afterwards. */
+export async function withOutbox<T>(options: CommandOptions, use: (context: AgentContext) => Promise<T>): Promise<T> {
+  const config = readConfig(options)
+  using _lock = await takeAgentLock(config)
+  const log = makeLogger(process.stderr)
+  await using outbox = await Outbox.open({ outboxDir: config.paths.outbox, stateDir: config.paths.state, log, now: Date.now })
+  return await use({ config, outbox, log, now: Date.now })
+}

@@ -1,0 +1,186 @@
+/**
+ * The durable directory of archives that wait. One process at a time (the agent's lock) has it open.
+ * Every order of steps here is made for a power cut between any two of them: what is left is mended by the next reclaim.
+ */
+import { join } from 'node:path'
+import { type EpisodeId, timestamp } from '@cis490/shared/ids.ts'
+import { parseObject } from '@cis490/shared/jsonl.ts'
+import { linkNew, makeDir, removeFile, replaceFile, syncDir } from '@cis490/shared/node/durable.ts'
+import { Journal } from '@cis490/shared/node/journal.ts'
+import type { Logger } from '@cis490/shared/node/log.ts'
+import { Receipt } from '@cis490/shared/receipt.ts'
+import { type Entry, Sidecar } from './entry.ts'
+import { archiveName, type OutboxFile, partSuffix, sidecarName } from './layout.ts'
+import { listOutbox, readEntries, readEntry } from './read.ts'
+import { KnownReceipt, Packed, readRecords, Tombstone } from './records.ts'
+
+export interface OutboxOptions {
+  readonly outboxDir: string
+  readonly stateDir: string
+  readonly log: Logger
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+interface Book<T> {
+  readonly journal: Journal
+  readonly rows: Map<EpisodeId, T>
+}
+
+export class Outbox implements AsyncDisposable {
+  readonly dir: string
+  readonly #now: () => number
+  readonly #receipts: Book<KnownReceipt>
+  readonly #tombstones: Book<Tombstone>
+  readonly #packed: Book<Packed>
+  readonly #inFlight = new Set<EpisodeId>()
+
+  private constructor(options: OutboxOptions, receipts: Book<KnownReceipt>, tombstones: Book<Tombstone>, packed: Book<Packed>) {
+    this.dir = options.outboxDir
+    this.#now = options.now
+    this.#receipts = receipts
+    this.#tombstones = tombstones
+    this.#packed = packed
+  }
+
+  /** Makes the folders and opens the journals. The caller holds the agent's lock. */
+  static async open(options: OutboxOptions): Promise<Outbox> {
+    await makeDir(options.outboxDir)
+    await makeDir(options.stateDir)
+    await using stack = new AsyncDisposableStack()
+    const book = async <T extends { id: EpisodeId }>(name: string, schema: Parameters<typeof readRecords<T>>[1]) => {
+      const path = join(options.stateDir, name)
+      const onTorn = (bytes: Buffer) => options.log.warn({ path, bytes: bytes.length }, 'cut a torn row off a journal')
+      const journal = stack.use(await Journal.open(path, onTorn))
+      return { journal, rows: await readRecords(path, schema) }
+    }
+    const receipts = await book('receipts.jsonl', KnownReceipt)
+    const tombstones = await book('tombstones.jsonl', Tombstone)
+    const packed = await book('packed.jsonl', Packed)
+    stack.move()
+    return new Outbox(options, receipts, tombstones, packed)
+  }
+
+  /** Complete entries only, sorted by id. */
+  entries(): Promise<Entry[]> {
+    return readEntries(this.dir)
+  }
+
+  find(id: EpisodeId): Promise<Entry | undefined> {
+    return readEntry(this.dir, id)
+  }
+
+  /** Every file, finished or not. */
+  files(): Promise<OutboxFile[]> {
+    return listOutbox(this.dir)
+  }
+
+  archivePath(id: EpisodeId): string {
+    return join(this.dir, archiveName(id))
+  }
+
+  /** Where an archive is written before it is complete. */
+  partPath(id: EpisodeId): string {
+    return `${this.archivePath(id)}${partSuffix}`
+  }
+
+  /**
+   * Makes an entry of a synced part. The sidecar is durable before the archive gets its name, so that a name never stands without its state.
+   * @throws when the entry is there already: an archive is immutable
+   */
+  async publish(entry: Entry, packed: Omit<Packed, 'id' | 'sha256' | 'at'>): Promise<void> {
+    const row: Packed = { id: entry.id, sha256: entry.sha256, ...packed, at: timestamp(this.#now()) }
+    await this.#packed.journal.append(row)
+    this.#packed.rows.set(entry.id, row)
+    await this.update(entry)
+    if (!(await linkNew(this.partPath(entry.id), this.archivePath(entry.id))))
+      throw new Error(`${this.archivePath(entry.id)} exists already`)
+    await syncDir(this.dir)
+    await removeFile(this.partPath(entry.id))
+  }
+
+  /** One atomic replace of the sidecar. */
+  async update(entry: Entry): Promise<void> {
+    await replaceFile(join(this.dir, sidecarName(entry.id)), `${JSON.stringify(Sidecar.parse(entry))}\n`)
+  }
+
+  hasReceipt(id: EpisodeId): boolean {
+    return this.#receipts.rows.has(id)
+  }
+
+  receiptOf(id: EpisodeId): KnownReceipt | undefined {
+    return this.#receipts.rows.get(id)
+  }
+
+  /** All delivered episodes, id by id. */
+  get receipts(): ReadonlyMap<EpisodeId, KnownReceipt> {
+    return this.#receipts.rows
+  }
+
+  tombstoneOf(id: EpisodeId): Tombstone | undefined {
+    return this.#tombstones.rows.get(id)
+  }
+
+  /** How the folder looked when it was packed. */
+  packedOf(id: EpisodeId): Packed | undefined {
+    return this.#packed.rows.get(id)
+  }
+
+  /**
+   * The receipt is durable first; only then archive and sidecar go. The episode's folder is the caller's.
+   * @throws when the text is not a receipt for this very archive
+   */
+  async settleDelivered(entry: Entry, receiptText: string): Promise<void> {
+    const value = parseObject(receiptText)
+    const receipt = Receipt.parse(value)
+    if (receipt.id !== entry.id || receipt.sha256 !== entry.sha256)
+      throw new Error(`the receipt for ${receipt.id} ${receipt.sha256} is not one for ${entry.id} ${entry.sha256}`)
+    if (this.receiptOf(entry.id)?.sha256 !== entry.sha256) {
+      await this.#receipts.journal.append(value as object)
+      this.#receipts.rows.set(entry.id, { id: receipt.id, sha256: receipt.sha256, received_at: receipt.received_at })
+    }
+    await this.remove(entry.id)
+  }
+
+  /** Gives an episode up. The tombstone is durable first. @returns false when there is no such entry */
+  async drop(id: EpisodeId, reason: string, by: string): Promise<boolean> {
+    const entry = await this.find(id)
+    if (entry === undefined) return false
+    const { sha256, bytes, commit } = entry
+    await this.bury({ id, reason, by, sha256, bytes, ...(commit === undefined ? {} : { commit }) })
+    await this.remove(id)
+    return true
+  }
+
+  /** A tombstone alone, for an episode that has no entry. */
+  async bury(grave: Omit<Tombstone, 'at'>): Promise<void> {
+    const row: Tombstone = { ...grave, at: timestamp(this.#now()) }
+    await this.#tombstones.journal.append(row)
+    this.#tombstones.rows.set(row.id, row)
+  }
+
+  /** Archive first: a sidecar alone is harmless, an archive alone would be taken for the last copy. */
+  async remove(id: EpisodeId): Promise<void> {
+    await removeFile(this.archivePath(id))
+    await syncDir(this.dir)
+    await removeFile(join(this.dir, sidecarName(id)))
+    await syncDir(this.dir)
+  }
+
+  /** Reclaim and drop leave an entry alone while it is being sent. */
+  markInFlight(id: EpisodeId): void {
+    this.#inFlight.add(id)
+  }
+
+  releaseInFlight(id: EpisodeId): void {
+    this.#inFlight.delete(id)
+  }
+
+  get inFlight(): ReadonlySet<EpisodeId> {
+    return this.#inFlight
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const book of [this.#receipts, this.#tombstones, this.#packed]) await book.journal[Symbol.asyncDispose]()
+  }
+}

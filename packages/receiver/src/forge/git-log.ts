@@ -1,0 +1,45 @@
+/** The commits of a branch from a clone on this machine. */
+import { CommitSha } from '@cis490/shared/ids.ts'
+import { git } from '@cis490/shared/node/git.ts'
+
+export interface Clone {
+  readonly path: string
+  /** Written in the configuration, not found by itself. */
+  readonly configured: boolean
+}
+
+export interface GitCommits {
+  readonly commits: CommitSha[]
+  /** Which name of the branch was there. */
+  readonly ref: string
+}
+
+/**
+ * Newest first. Takes the branch, then the remote's copy of it, then HEAD.
+ * HEAD only where somebody named this clone on purpose: a clone that was merely found may stand on anything.
+ * @throws when git fails, no such branch is there, or it has no commit
+ */
+export async function gitCommits(clone: Clone, branch: string, count: number): Promise<GitCommits> {
+  const names = [`refs/heads/${branch}`, `refs/remotes/origin/${branch}`, ...(clone.configured ? ['HEAD'] : [])]
+  for (const ref of names) {
+    if (!(await exists(clone, ref))) continue
+    const text = await git(clone.path, ['log', '--format=%H', '-n', String(count), ref, '--'])
+    const commits = text
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => CommitSha.parse(line))
+    if (commits.length > 0) return { commits, ref }
+  }
+  throw new Error(`${clone.path} has no branch ${branch}, or cannot be read`)
+}
+
+async function exists(clone: Clone, ref: string): Promise<boolean> {
+  return git(clone.path, ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`]).then(
+    () => true,
+    (error: unknown) => {
+      // Exit 1 without a word is git's "no such name"; anything else (no repository, no permission) is a fault of its own.
+      if (error instanceof Error && 'code' in error && error.code === 1) return false
+      throw error
+    },
+  )
+}

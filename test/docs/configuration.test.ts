@@ -32,6 +32,9 @@ interface JsonSchema {
   readonly properties?: Record<string, JsonSchema>
 }
 
+/** The schema itself turns them into another key. */
+const resolvedBySchema = new Set(['version_gate.enabled'])
+
 /** Dotted paths of every key that the schema knows. */
 function keysOf(schema: JsonSchema, prefix = ''): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, below]) =>
@@ -98,6 +101,7 @@ describe.each(programs)('$name', ({ name, program, schema, path, least }) => {
   test('every key that is not called reserved is read somewhere outside of the schema', () => {
     const sources = repositoryFiles().filter((file) => file.startsWith(`packages/${program}/src/`) && !file.endsWith('config.ts'))
     const code = sources.map(read).join('\n')
-    expect(acting.filter(({ key }) => !new RegExp(`\\b${leafOf(key)}\\b`).test(code)).map(({ key }) => key)).toEqual([])
+    const left = acting.filter(({ key }) => !resolvedBySchema.has(key))
+    expect(left.filter(({ key }) => !new RegExp(`\\b${leafOf(key)}\\b`).test(code)).map(({ key }) => key)).toEqual([])
   })
 })

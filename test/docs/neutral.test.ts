@@ -10,17 +10,17 @@ test.each(['home', 'root', 'work', 'Users'])('no file names a path under a /%s o
 })
 
 test.skipIf(root === '/opt/cis490')('no file names the path of this checkout', () => {
-  const path = new RegExp(`${RegExp.escape(root)}\\b`)
-  expect(texts.filter((file) => path.test(read(file)))).toEqual([])
+  expect(texts.filter((file) => read(file).includes(root))).toEqual([])
 })
 
 test('the lock file names no registry: npm uses the one that it is configured for', () => {
   expect(read('package-lock.json')).not.toMatch(/"resolved": "https?:/)
 })
 
+// A name without a dot is nobody's: an example.
 test('addresses in the repository are examples, documentation or standards', () => {
   const known =
-    /^(127\.0\.0\.1|\[::1\]|localhost|0\.0\.0\.0|[\w.-]*\.(lab|invalid|example|test)|[\w.-]*example\.(com|org|net)|\$.*|biomejs\.dev|keepachangelog\.com|semver\.org|www\.apache\.org|json\.schemastore\.org|host|receiver|x|a|b)$/
+    /^([\w-]+|\$.*|127\.0\.0\.1|0\.0\.0\.0|\[.*|[\w.-]+\.(lab|invalid|example|test)|biomejs\.dev|json\.schemastore\.org|keepachangelog\.com|semver\.org|www\.apache\.org|www\.rfc-editor\.org|nodejs\.org)$/
   const unknown = texts
     .filter((file) => file !== 'package-lock.json')
     .flatMap((file) => [...read(file).matchAll(/https?:\/\/([^\s/:'"`)\\>,]+)/g)].map((match) => `${file}: ${match[1]}`))

@@ -1,0 +1,50 @@
+/** One evaluation: read what is new, judge every host, write the lines that are due, remember where we are. */
+import type { AlertRow } from '@cis490/shared/alert.ts'
+import { timestamp } from '@cis490/shared/ids.ts'
+import type { Logger } from '@cis490/shared/node/log.ts'
+import { appendAlerts } from '../alerts/alert-log.ts'
+import { announce } from '../alerts/announce.ts'
+import type { MonitorConfig } from '../config.ts'
+import { type Assessment, assess } from '../core/assess.ts'
+import { emptyFacts } from '../core/judge.ts'
+import { prune } from '../core/prune.ts'
+import { pulledBackTo, rowsUpTo } from '../core/time.ts'
+import { loadCheckpoint, saveCheckpoint } from '../facts/checkpoint.ts'
+import { readFacts } from '../facts/read.ts'
+
+export interface EvaluateOptions {
+  readonly stateDir: string
+  readonly monitor: MonitorConfig
+  /** Epoch milliseconds of the moment to judge; left out: now. */
+  readonly at: number | undefined
+  readonly now: () => number
+  readonly log: Logger
+}
+
+export interface Evaluation extends Assessment {
+  readonly at: string
+  /** The lines that this evaluation wrote. */
+  readonly alerts: readonly AlertRow[]
+  readonly skipped_lines: number
+}
+
+/** The caller holds the fleet's process lock. @throws UnreadableState */
+export async function evaluate({ stateDir, monitor, at: moment, now, log }: EvaluateOptions): Promise<Evaluation> {
+  // A given moment is judged from the files alone: the live checkpoint knows rows that are later.
+  const start = moment === undefined ? await loadCheckpoint(stateDir) : { facts: emptyFacts(), cursors: {} }
+  const limit = moment === undefined ? pulledBackTo(now) : rowsUpTo(moment)
+  const { facts } = start
+  const { cursors, skipped } = await readFacts(stateDir, facts, start.cursors, limit, moment ?? now())
+  // Taken after reading, so that no row that was read is from the future.
+  const at = moment ?? now()
+  const assessment = assess(facts, at, monitor)
+  const alerts = assessment.decisions.flatMap(({ row }) => row ?? [])
+  await appendAlerts(stateDir, alerts)
+  for (const row of alerts) announce(log, row)
+  if (moment === undefined) {
+    prune(facts, at)
+    // Our own new lines lie behind the cursor and are read back next time: the log stays the only memory of what fired.
+    await saveCheckpoint(stateDir, { facts, cursors })
+  }
+  return { at: timestamp(at), alerts, skipped_lines: skipped, ...assessment }
+}

@@ -68,6 +68,11 @@ export class TinyForgejo implements AsyncDisposable {
     this.#commits.unshift({ sha, message: `commit ${this.#commits.length + 1}`, created: new Date().toISOString() })
   }
 
+  /** Forgets the newest `count` commits, as a forced push does. */
+  rewind(count: number): void {
+    this.#commits.splice(0, count)
+  }
+
   /** Requests whose path has this text. */
   asked(text: string): string[] {
     return this.requests.filter((path) => path.includes(text))

@@ -25,6 +25,8 @@ export const Sidecar = z.object({
   /** RFC 3339; not before this time. Absent: at once. */
   next_at: z.string().optional(),
   upload_url: z.string().optional(),
+  /** How often in a row the receiver got other bytes than the archive has. */
+  mismatches: z.int().nonnegative().optional(),
 })
 export type Sidecar = z.infer<typeof Sidecar>
 

@@ -32,10 +32,20 @@ export function repositoryFiles(): string[] {
 export function section(text: string, heading: string): string {
   const level = heading.indexOf(' ')
   const lines = text.split('\n')
-  const from = lines.indexOf(heading)
-  if (from < 0) throw new Error(`there is no heading "${heading}"`)
-  const next = lines.findIndex((line, k) => k > from && /^#+ /.test(line) && line.indexOf(' ') <= level)
-  return lines.slice(from, next < 0 ? undefined : next).join('\n')
+  const headings = headingLines(lines)
+  const from = headings.find((k) => lines[k] === heading)
+  if (from === undefined) throw new Error(`there is no heading "${heading}"`)
+  const next = headings.find((k) => k > from && (lines[k] as string).indexOf(' ') <= level)
+  return lines.slice(from, next).join('\n')
+}
+
+/** Numbers of the lines that are headings; a comment in a code block is none. */
+export function headingLines(lines: readonly string[]): number[] {
+  let code = false
+  return lines.flatMap((line, k) => {
+    if (line.startsWith('```')) code = !code
+    return !code && /^#+ /.test(line) ? [k] : []
+  })
 }
 
 /** Body rows of every table whose first heading is `firstHeading`; cells are trimmed. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { expect, test } from 'vitest'
-import { codeWords, read, repositoryFiles, root, tableRows } from './documents.ts'
+import { codeWords, headingLines, read, repositoryFiles, root, tableRows } from './documents.ts'
 
 const files = repositoryFiles()
 const pages = files.filter((file) => file.endsWith('.md'))
@@ -14,7 +14,8 @@ function links(text: string): string[] {
 
 /** The anchor that a forge makes of a heading. */
 function anchors(text: string): string[] {
-  const titles = [...text.matchAll(/^#+ (.*)$/gm)].map((match) => match[1] as string)
+  const lines = text.split('\n')
+  const titles = headingLines(lines).map((k) => (lines[k] as string).replace(/^#+ /, ''))
   return titles.map((title) =>
     title
       .toLowerCase()

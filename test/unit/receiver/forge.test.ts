@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { mkdtempSync } from 'node:fs'
+import { chownSync, mkdtempSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { VersionGateConfig } from '@cis490/receiver/forge/config.ts'
@@ -132,8 +132,18 @@ describe('commits from a clone', () => {
     await expect(gitCommits({ path: repo.path, configured: false }, 'main', 3)).rejects.toThrow('has no branch main')
   })
 
+  it.skipIf(process.getuid?.() !== 0)('reads a clone of another owner, by a link too', async () => {
+    const repo = new GitRepo(folder())
+    const head = repo.commit()
+    for (const path of [repo.path, join(repo.path, '.git')]) chownSync(path, 1234, 1234)
+    const link = join(folder(), 'link')
+    symlinkSync(repo.path, link)
+    for (const path of [repo.path, `${repo.path}/`, join(repo.path, '.git'), link])
+      expect(await gitCommits({ path, configured: true }, 'main', 3)).toMatchObject({ commits: [head] })
+  })
+
   it('fails in a folder that is no clone, and in a clone without a commit', async () => {
-    await expect(gitCommits({ path: folder(), configured: true }, 'main', 3)).rejects.toThrow('not a git repository')
+    await expect(gitCommits({ path: folder(), configured: true }, 'main', 3)).rejects.toThrow(/^fatal: not a git repository/)
     await expect(gitCommits({ path: new GitRepo(folder()).path, configured: true }, 'main', 3)).rejects.toThrow(
       'has no branch main',
     )

@@ -1,5 +1,7 @@
 /** The commits of a branch from a clone on this machine. */
+import { realpath } from 'node:fs/promises'
 import { CommitSha } from '@cis490/shared/ids.ts'
+import { messageOf } from '@cis490/shared/node/errno.ts'
 import { git } from '@cis490/shared/node/git.ts'
 
 export interface Clone {
@@ -20,10 +22,12 @@ export interface GitCommits {
  * @throws when git fails, no such branch is there, or it has no commit
  */
 export async function gitCommits(clone: Clone, branch: string, count: number): Promise<GitCommits> {
+  // git trusts a clone of another owner only by its real path: no symbolic link, no slash at the end.
+  const path = await realpath(clone.path)
   const names = [`refs/heads/${branch}`, `refs/remotes/origin/${branch}`, ...(clone.configured ? ['HEAD'] : [])]
   for (const ref of names) {
-    if (!(await exists(clone, ref))) continue
-    const text = await git(clone.path, ['log', '--format=%H', '-n', String(count), ref, '--'])
+    if (!(await exists(path, ref))) continue
+    const text = await git(path, ['log', '--format=%H', '-n', String(count), ref, '--'])
     const commits = text
       .split('\n')
       .filter(Boolean)
@@ -33,13 +37,14 @@ export async function gitCommits(clone: Clone, branch: string, count: number): P
   throw new Error(`${clone.path} has no branch ${branch}, or cannot be read`)
 }
 
-async function exists(clone: Clone, ref: string): Promise<boolean> {
-  return git(clone.path, ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`]).then(
+async function exists(path: string, ref: string): Promise<boolean> {
+  return git(path, ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`]).then(
     () => true,
     (error: unknown) => {
       // Exit 1 without a word is git's "no such name"; anything else (no repository, no permission) is a fault of its own.
       if (error instanceof Error && 'code' in error && error.code === 1) return false
-      throw error
+      // The first line of the error is the command; git's own word follows it.
+      throw new Error(/^fatal: .*/m.exec(messageOf(error))?.[0] ?? messageOf(error), { cause: error })
     },
   )
 }

@@ -1,0 +1,44 @@
+/** `npm start`: signals, the end, and the exit code of the demo. */
+import { exit, UserError } from '@cis490/shared/node/cli.ts'
+import { messageOf } from '@cis490/shared/node/errno.ts'
+import { Children } from '../local-fleet/children.ts'
+import { type DemoOptions, help, parseOptions } from './options.ts'
+import { makePlace } from './place.ts'
+import { say } from './say.ts'
+import { tellStory } from './story.ts'
+
+async function demo(options: DemoOptions): Promise<number> {
+  // From here on a signal is the way to end it; npm may pass it on a second time.
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
+  const stopped = new Promise<'stopped'>((resolve) => stop.signal.addEventListener('abort', () => resolve('stopped')))
+
+  const place = await makePlace(options.dir)
+  const children = new Children(place.logs)
+  const told = tellStory(place.dir, children, options, stop.signal).then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  )
+  let failure = await Promise.race([told, stopped])
+  // Ctrl-C reaches the children too: one of them may be gone a moment before we hear of the signal.
+  if (typeof failure === 'object') failure = await Promise.race([stopped, afterTheSignal(failure)])
+  await children.stop()
+
+  if (failure === 'stopped') say.line('\nStopped.')
+  else if (failure) say.failed(messageOf(failure.error))
+  say.line(await place.end(options.clean && typeof failure !== 'object'))
+  return typeof failure === 'object' ? exit.findings : exit.clean
+}
+
+const afterTheSignal = <T>(value: T) => new Promise<T>((resolve) => setTimeout(resolve, 100, value))
+
+try {
+  const options = parseOptions(process.argv.slice(2))
+  if (options.help) process.stdout.write(help)
+  else process.exitCode = await demo(options)
+} catch (error) {
+  process.stderr.write(`demo: ${messageOf(error)}\n`)
+  process.exitCode = error instanceof UserError ? error.exitCode : exit.undetermined
+}
+// What a signal has interrupted may still wait for something.
+process.exit()

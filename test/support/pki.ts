@@ -1,7 +1,9 @@
 /** A certificate authority and certificates on disk, for tests and the demo over real TLS. */
-import { createHash, X509Certificate } from 'node:crypto'
+import 'reflect-metadata'
+import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Extension, type JsonName, X509CertificateGenerator } from '@peculiar/x509'
 import {
   type Authority,
   type CertificateOptions,
@@ -91,6 +93,33 @@ export async function foreignAuthority(): Promise<Authority> {
 export async function sameNameAuthority(original: Authority): Promise<Authority> {
   const name = original.certificate.subjectName.getField('CN')[0] ?? ''
   return await createAuthority({ name, notBefore: original.certificate.notBefore })
+}
+
+/** Name and key identifier of a known authority, signing with another key: nothing but the signature itself tells them apart. */
+export async function impostorAuthority(original: Authority): Promise<Authority> {
+  const { privateKey, keyPem } = await foreignAuthority()
+  return { ...original, privateKey, keyPem }
+}
+
+/** A client certificate with exactly this subject and these extensions. */
+export async function oddCertificate(authority: Authority, subject: JsonName, extensions: Extension[]): Promise<Issued> {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const certificate = await X509CertificateGenerator.create({
+    serialNumber: '0102030405060708',
+    subject,
+    issuer: authority.certificate.subjectName,
+    extensions,
+    publicKey: new Uint8Array(publicKey.export({ type: 'spki', format: 'der' })),
+    signingKey: authority.privateKey,
+    signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
+    notBefore: new Date(Date.now() - day),
+    notAfter: new Date(Date.now() + day),
+  })
+  return { certPem: `${certificate.toString('pem')}\n`, keyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
+}
+
+export function unknownExtension(critical: boolean): Extension {
+  return new Extension('1.2.3.4', critical, new Uint8Array([5, 0]))
 }
 
 /** Lower-case hex SHA-256 of the DER, without colons. */

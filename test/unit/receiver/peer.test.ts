@@ -9,11 +9,23 @@ import {
   createAuthority,
   type Issued,
   issueCertificate,
+  loadAuthority,
   selfSigned,
 } from '../../../packages/receiver/src/ca/authority.ts'
 import { PeerCheck, type PeerOptions } from '../../../packages/receiver/src/http/peer.ts'
 import { type Answer, ask, type Call, peerServer } from '../../support/peer-server.ts'
-import { expired, fingerprintOf, foreignAuthority, makePki, notYetValid, type Pki, sameNameAuthority } from '../../support/pki.ts'
+import {
+  expired,
+  fingerprintOf,
+  foreignAuthority,
+  impostorAuthority,
+  makePki,
+  notYetValid,
+  oddCertificate,
+  type Pki,
+  sameNameAuthority,
+  unknownExtension,
+} from '../../support/pki.ts'
 
 let dir: string
 let pki: Pki
@@ -108,6 +120,10 @@ describe('nobody here signed it, so grace does not help', () => {
     ['self-signed', (dates) => selfSigned(client(dates))],
     ['of a foreign authority', (dates) => issued(dates, foreign)],
     ['of an authority with the same name', (dates) => issued(dates, sameName)],
+    [
+      'of an authority with the same name and key identifier',
+      async (dates) => issued(dates, await impostorAuthority(pki.authority)),
+    ],
   ]
   test.each(cases)('%s', async (_, make) => {
     for (const dates of [{}, expired(1)])
@@ -132,15 +148,38 @@ describe('what the certificate says of itself', () => {
     expect(await askOnce({ identity: await issued(options) })).toMatchObject(expected)
   })
 
+  test('two CNs name nobody', async () => {
+    const identity = await oddCertificate(pki.authority, [{ CN: ['lab-07'] }, { CN: ['lab-08'] }], [])
+    expect(await askOnce({ identity })).toMatchObject({ code: 'certificate-untrusted' })
+  })
+
+  test('without any extension it is taken by its CN', async () => {
+    expect(await askOnce({ identity: await oddCertificate(pki.authority, [{ CN: ['lab-07'] }], []) })).toMatchObject({
+      host: 'lab-07',
+    })
+  })
+
+  test('an extension that nobody understands counts only when it is critical', async () => {
+    const make = (critical: boolean) => oddCertificate(pki.authority, [{ CN: ['lab-07'] }], [unknownExtension(critical)])
+    expect(await askOnce({ identity: await make(false) })).toMatchObject({ host: 'lab-07' })
+    expect(await askOnce({ identity: await make(true) })).toMatchObject({ code: 'certificate-untrusted' })
+  })
+
   test('the key of an authority is no identity', async () => {
-    const { certPem, keyPem } = pki.authority
-    expect(await askOnce({ identity: { certPem, keyPem } })).toMatchObject({ code: 'certificate-untrusted' })
+    const { certPem, keyPem } = await createAuthority({ name: 'lab-07' })
+    expect(await askOnce({ identity: { certPem, keyPem } }, false, { clientCaPem: certPem })).toMatchObject({
+      code: 'certificate-untrusted',
+      detail: expect.stringContaining('authority'),
+    })
   })
 
   test('a host is no authority: what it signs is foreign', async () => {
-    const { loadAuthority } = await import('../../../packages/receiver/src/ca/authority.ts')
-    const forged = await issued({ dnsNames: ['lab-01'] }, await loadAuthority(pki.host.certPem, pki.host.keyPem))
-    expect(await askOnce({ identity: forged, intermediates: pki.host.certPem })).toMatchObject({ code: 'certificate-untrusted' })
+    const root = await createAuthority({ name: 'root', pathLength: 1 })
+    for (const host of [await issued({}, root), await oddCertificate(root, [{ CN: ['lab-07'] }], [])]) {
+      const forged = await issued({ dnsNames: ['lab-01'] }, await loadAuthority(host.certPem, host.keyPem))
+      const answer = await askOnce({ identity: forged, intermediates: host.certPem }, false, { clientCaPem: root.certPem })
+      expect(answer).toMatchObject({ code: 'certificate-untrusted' })
+    }
   })
 })
 

@@ -3,7 +3,7 @@ import type { Symptom } from '@cis490/shared/alert.ts'
 import { timestamp } from '@cis490/shared/ids.ts'
 import { alertKey } from './alert-state.ts'
 import { type Facts, judgeFleet } from './judge.ts'
-import { awaySince } from './outage.ts'
+import { awaySince, type Standpoint } from './outage.ts'
 import { type Decision, type RaiseReason, raise } from './raise.ts'
 import { findRoots } from './roots.ts'
 
@@ -41,11 +41,12 @@ export interface Assessment {
   readonly receiver_away_since: string | null
 }
 
-export function assess(facts: Facts, at: number, limits: Limits): Assessment {
-  const judged = judgeFleet(facts, { at, presence: facts.presence, ...limits })
+export function assess(facts: Facts, standpoint: Standpoint, limits: Limits): Assessment {
+  const { at } = standpoint
+  const judged = judgeFleet(facts, { ...standpoint, presence: facts.presence, ...limits })
   const roots = findRoots(judged.hosts, judged.active)
   const decisions = raise({ at, repeat_interval: limits.repeat_interval, roots, ...judged, states: facts.alerts })
-  const away = awaySince(facts.presence, at)
+  const away = awaySince(facts.presence, standpoint)
   return {
     hosts: judged.hosts.map(({ host, findings }) => ({
       host,

@@ -59,7 +59,8 @@ function factsOf(facts: Facts, host: string): HostFacts {
   }
 }
 
-function isActive({ accepted, refused }: HostFacts, { at, presence, active_within }: Moment): boolean {
-  if (accepted && presentTime(presence, accepted.last, at) <= active_within) return true
+function isActive({ accepted, refused }: HostFacts, moment: Moment): boolean {
+  const { at, presence, active_within } = moment
+  if (accepted && presentTime(presence, accepted.last, moment) <= active_within) return true
   return refused.some((one) => at - one.last <= active_within)
 }

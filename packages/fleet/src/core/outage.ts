@@ -32,14 +32,27 @@ function gapBefore({ last }: Presence, at: number): [number, number] | undefined
   return last && at > last.at && (last.down || at - last.at > longestGap) ? [last.at, at] : undefined
 }
 
-/** Since when the receiver is away, judged at `at`; undefined while it is there. */
-export function awaySince(presence: Presence, at: number): number | undefined {
-  return gapBefore(presence, at)?.[0]
+/** Where a judgement stands in time, epoch milliseconds. */
+export interface Standpoint {
+  readonly at: number
+  /** The wall clock. A judgement of a later moment must not take minutes that nobody could log yet for an absence. */
+  readonly clock: number
 }
 
-/** How much of [from, at] the receiver was there, in milliseconds. */
-export function presentTime(presence: Presence, from: number, at: number): number {
-  const open = gapBefore(presence, at)
+/** The absence that still lasts. */
+function openGap(presence: Presence, { at, clock }: Standpoint): [number, number] | undefined {
+  return gapBefore(presence, presence.last?.down ? at : Math.min(at, clock))
+}
+
+/** Since when the receiver is away; undefined while it is there. */
+export function awaySince(presence: Presence, standpoint: Standpoint): number | undefined {
+  return openGap(presence, standpoint)?.[0]
+}
+
+/** How much of the time from `from` the receiver was there, in milliseconds. */
+export function presentTime(presence: Presence, from: number, standpoint: Standpoint): number {
+  const { at } = standpoint
+  const open = openGap(presence, standpoint)
   const away = (open ? [...presence.down, open] : presence.down).reduce(
     (sum, [start, end]) => sum + Math.max(0, Math.min(end, at) - Math.max(start, from)),
     0,

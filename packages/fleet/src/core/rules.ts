@@ -3,7 +3,7 @@ import type { Symptom } from '@cis490/shared/alert.ts'
 import { formatDuration } from '@cis490/shared/duration.ts'
 import { timestamp } from '@cis490/shared/ids.ts'
 import type { Accepted, Heartbeat, Refused } from './facts.ts'
-import { type Presence, presentTime } from './outage.ts'
+import { type Presence, presentTime, type Standpoint } from './outage.ts'
 import { gateRemedy, refusedRemedy, silentRemedy } from './remedy.ts'
 
 /** Refusals and unstamped rows are judged over this time, in milliseconds. */
@@ -16,8 +16,7 @@ export interface HostFacts {
   readonly heartbeat: Heartbeat | undefined
 }
 
-export interface Moment {
-  readonly at: number
+export interface Moment extends Standpoint {
   readonly presence: Presence
   /** Milliseconds. */
   readonly silent_after: number
@@ -111,10 +110,10 @@ function silent({ host, accepted, heartbeat }: HostFacts, moment: Moment): Judge
   const { at, presence, silent_after, active_within } = moment
   const not = (reason: HoldsNotReason): Judgement => ({ holds: false, symptom: 'silent', reason })
   if (!accepted) return not('never-shipped')
-  const quiet = presentTime(presence, accepted.last, at)
+  const quiet = presentTime(presence, accepted.last, moment)
   if (quiet <= silent_after) return not('shipping')
   if (quiet > active_within) return not('inactive')
-  const beats = heartbeat !== undefined && presentTime(presence, heartbeat.at, at) <= silent_after
+  const beats = heartbeat !== undefined && presentTime(presence, heartbeat.at, moment) <= silent_after
   if (beats && heartbeat.waiting === 0) return not('nothing-to-ship')
   const state = beats ? `although ${heartbeat.waiting} episodes wait there` : 'and it sends no heartbeat'
   return holds({

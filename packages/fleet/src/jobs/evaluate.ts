@@ -36,8 +36,9 @@ export async function evaluate({ stateDir, monitor, at: moment, now, log }: Eval
   const { facts } = start
   const { cursors, skipped } = await readFacts(stateDir, facts, start.cursors, limit, moment ?? now())
   // Taken after reading, so that no row that was read is from the future.
-  const at = moment ?? now()
-  const assessment = assess(facts, at, monitor)
+  const clock = now()
+  const at = moment ?? clock
+  const assessment = assess(facts, { at, clock }, monitor)
   const alerts = assessment.decisions.flatMap(({ row }) => row ?? [])
   await appendAlerts(stateDir, alerts)
   for (const row of alerts) announce(log, row)

@@ -125,6 +125,19 @@ describe('evaluate --at', () => {
     expect(alerts()[0]).toMatchObject({ severity: 'critical', evidence: { hosts: ['lab-01', 'lab-02', 'lab-03'] } })
   })
 
+  test.each([
+    ['a host', ['lab-01']],
+    ['a whole fleet', ['lab-01', 'lab-02', 'lab-03']],
+  ])('%s that is quiet for longer than a day is not called well again', (_sentence, hosts) => {
+    write('index.jsonl', ...hosts.map((host) => accepted(host, '09:00:00')))
+    evaluateAt('10:00:00')
+    expect(run(['evaluate', '--config', config, '--at', '2026-11-22T11:00:00Z'])).toMatchObject({ status: 0, stderr: '' })
+    expect(told()).toHaveLength(1)
+    write('index.jsonl', ...hosts.map((host) => accepted(host, '00:00:00', { received_at: '2026-11-22T11:30:00Z' })))
+    run(['evaluate', '--config', config, '--at', '2026-11-22T12:00:00Z'])
+    expect(alerts().at(-1)).toMatchObject({ state: 'resolved', duration_s: 26 * 3600 })
+  })
+
   test('torn, hostile and binary lines are skipped and counted', () => {
     write(
       'index.jsonl',

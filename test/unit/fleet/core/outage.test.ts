@@ -34,12 +34,18 @@ test.each<[string, Presence, string, string, number]>([
   ['it went down and is still away', presence(['09:00', 'alive'], ['09:01', 'down']), '08:51', '10:00', 10],
   ['it was killed and is still away', presence(['09:00', 'alive']), '08:51', '10:00', 9],
 ])('%s', (_sentence, value, from, to, minutes) => {
-  expect(presentTime(value, t(from), t(to)) / minute).toBe(minutes)
+  expect(presentTime(value, t(from), { at: t(to), clock: t('23:59') }) / minute).toBe(minutes)
 })
 
 test('a clock that stepped back adds no outage', () => {
   const value = presence(['09:00', 'alive'], ['08:00', 'alive'], ['09:01', 'alive'])
   expect(value.down).toEqual([])
-  expect(awaySince(value, t('09:02'))).toBeUndefined()
-  expect(awaySince(value, t('09:30'))).toBe(t('09:01'))
+  expect(awaySince(value, { at: t('09:02'), clock: t('23:59') })).toBeUndefined()
+  expect(awaySince(value, { at: t('09:30'), clock: t('23:59') })).toBe(t('09:01'))
+})
+
+test('a moment that is still to come: minutes that nobody could log yet are no absence, but a receiver that said it goes stays away', () => {
+  const standpoint = { at: t('10:00'), clock: t('09:01') }
+  expect(presentTime(presence(['08:59', 'up'], ['09:00', 'alive']), t('09:00'), standpoint) / minute).toBe(60)
+  expect(presentTime(presence(['08:59', 'up'], ['09:00', 'down']), t('09:00'), standpoint) / minute).toBe(0)
 })

@@ -7,7 +7,13 @@ const minute = 60_000
 const at = Date.parse('2026-11-21T12:00:00Z')
 const ago = (minutes: number) => at - minutes * minute
 const up: Presence = { last: undefined, down: [] }
-const moment = (presence = up): Moment => ({ at, presence, silent_after: 30 * minute, active_within: 24 * 60 * minute })
+const moment = (presence = up): Moment => ({
+  at,
+  clock: at,
+  presence,
+  silent_after: 30 * minute,
+  active_within: 24 * 60 * minute,
+})
 const host = (facts: Partial<HostFacts>): HostFacts => ({
   host: 'lab-01',
   accepted: undefined,

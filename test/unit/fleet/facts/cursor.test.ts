@@ -73,5 +73,6 @@ test('a run of megabytes without newline is one line that is cut, and what follo
   const lines = await look()
   expect(lines.at(-1)).toBe('after')
   expect(lines).toHaveLength(2)
+  expect(lines[0]?.length).toBeLessThan(6 << 20)
   expect(await look()).toEqual([])
 })

@@ -2,11 +2,21 @@
 import { build } from '@cis490/shared/node/build.ts'
 import { makeProgram, runProgram } from '@cis490/shared/node/cli.ts'
 import { registerCheckConfig } from './commands/check-config.ts'
+import { registerDoctor } from './commands/doctor.ts'
 import { registerOutbox } from './commands/outbox.ts'
+import { registerReport } from './commands/report.ts'
+import { registerRun } from './commands/run.ts'
 import { registerScan } from './commands/scan.ts'
+import { registerShip } from './commands/ship.ts'
+import { registerStatus } from './commands/status.ts'
 
 const program = makeProgram('cis490-agent', 'Packs finished episodes of this host and ships them to the receiver', build.version)
 registerScan(program)
 registerOutbox(program)
 registerCheckConfig(program)
+registerShip(program)
+registerRun(program)
+registerStatus(program)
+registerDoctor(program)
+registerReport(program)
 await runProgram(program, process.argv)

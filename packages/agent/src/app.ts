@@ -1,0 +1,62 @@
+/** Wiring: what shipping needs, made from the configuration. Whatever is opened here is closed by the stack, in reverse. */
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { messageOf } from '@cis490/shared/node/errno.ts'
+import type { AgentContext } from './commands/context.ts'
+import { finishDelivered } from './commands/finish-delivered.ts'
+import { freshMemory, type Shipping } from './commands/shipping.ts'
+import { Teller } from './commands/tell.ts'
+import type { AgentConfig } from './config.ts'
+import type { Entry } from './outbox/entry.ts'
+import { Client } from './ship/client.ts'
+import { loadIdentity } from './ship/identity.ts'
+
+export interface App extends AsyncDisposable {
+  readonly shipping: Shipping
+  /** Reads certificate, key and token anew. @throws ConfigError, and the old ones stay */
+  readonly reload: () => void
+}
+
+/** @param stream where remediation lines go: with the log. @param connections defaults to what shipping needs */
+export function makeClient(
+  config: AgentConfig,
+  options: { connections?: number; connectTimeout?: number; idleTimeout?: number } = {},
+): Client {
+  const identity = loadIdentity(config.receiver, config.host.name)
+  return new Client({ url: config.receiver.url, identity, connections: config.ship.concurrency + 1, ...options })
+}
+
+export function makeApp(
+  context: AgentContext,
+  stream: NodeJS.WriteStream,
+  onProgress: (entry: Entry, bytes: number) => void,
+): App {
+  const { config, outbox, log, now } = context
+  let client = makeClient(config)
+  const shipping: Shipping = {
+    outbox,
+    log,
+    now,
+    random: Math.random,
+    teller: new Teller(log, stream, now),
+    concurrency: config.ship.concurrency,
+    client: () => client,
+    forgetFolder: async (id) => void (await finishDelivered(context, [id])),
+    folderExists: (id) =>
+      stat(join(config.paths.episodes, id)).then(
+        (found) => found.isDirectory(),
+        () => false,
+      ),
+    onProgress,
+    memory: freshMemory(),
+  }
+  const reload = () => {
+    const old = client
+    client = makeClient(config)
+    // Transfers that run keep their connection to the end.
+    old
+      .retire()
+      .catch((error: unknown) => log.warn({ cause: messageOf(error) }, 'could not close the connections of the old certificate'))
+  }
+  return { shipping, reload, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() }
+}

@@ -1,0 +1,83 @@
+/** The checks of this host and the report that they make. */
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { worstOutcome } from '@cis490/shared/check.ts'
+import { HostName, timestamp } from '@cis490/shared/ids.ts'
+import { parseObject } from '@cis490/shared/jsonl.ts'
+import { build } from '@cis490/shared/node/build.ts'
+import { makeDir, replaceFile } from '@cis490/shared/node/durable.ts'
+import { isErrno } from '@cis490/shared/node/errno.ts'
+import type { HostReport } from '@cis490/shared/report.ts'
+import { z } from 'zod'
+import { makeClient } from '../app.ts'
+import type { AgentConfig } from '../config.ts'
+import { certificate } from '../doctor/checks/certificate.ts'
+import { disk } from '../doctor/checks/disk.ts'
+import { outboxCheck } from '../doctor/checks/outbox.ts'
+import { receiverReachable } from '../doctor/checks/receiver-reachable.ts'
+import { runChecks } from '../doctor/run-checks.ts'
+import { loadIdentity } from '../ship/identity.ts'
+import { summarize } from './summary.ts'
+
+/** Runs every check. Works with a broken certificate: that is one of the findings. */
+export async function examine(config: AgentConfig, position: ReportPosition, now: () => number): Promise<HostReport> {
+  const { receiver, paths, quota } = config
+  const results = await runChecks([
+    receiverReachable({
+      url: receiver.url,
+      ask: async (signal) => {
+        await using client = makeClient(config, { connections: 1, connectTimeout: 8000, idleTimeout: 10_000 })
+        return await client.gate(undefined, signal)
+      },
+    }),
+    certificate({ ...receiver, now }),
+    disk({ folders: [paths.outbox, paths.episodes], reserve: quota.reserve }),
+    outboxCheck(() => summarize(config, now())),
+  ])
+  return {
+    schema_version: 1,
+    host: hostOf(config),
+    generated_at: timestamp(now()),
+    ...position,
+    outcome: worstOutcome(results.map((result) => result.outcome)),
+    agent_version: build.version,
+    commit: build.commit,
+    results,
+  }
+}
+
+const unnamed = HostName.parse('unknown')
+
+function hostOf(config: AgentConfig): HostName {
+  try {
+    return loadIdentity(config.receiver, config.host.name).host
+  } catch {
+    return config.host.name ?? unnamed
+  }
+}
+
+const ReportPosition = z.object({ report_epoch: z.string().min(1), sequence: z.int().nonnegative() })
+export type ReportPosition = z.infer<typeof ReportPosition>
+
+/** Where the host's reports stand; a host that never reported gets an epoch of its own. */
+export async function readPosition(config: AgentConfig): Promise<ReportPosition> {
+  const text = await readFile(positionPath(config), 'utf8').catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return ''
+    throw error
+  })
+  return ReportPosition.safeParse(parseObject(text)).data ?? { report_epoch: randomBytes(8).toString('hex'), sequence: 0 }
+}
+
+/** The next number, durable before it is used: two reports never share one. */
+export async function takePosition(config: AgentConfig): Promise<ReportPosition> {
+  const { report_epoch, sequence } = await readPosition(config)
+  const next = { report_epoch, sequence: sequence + 1 }
+  await makeDir(config.paths.state)
+  await replaceFile(positionPath(config), `${JSON.stringify(next)}\n`)
+  return next
+}
+
+function positionPath(config: AgentConfig): string {
+  return join(config.paths.state, 'report.json')
+}

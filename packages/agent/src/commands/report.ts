@@ -1,0 +1,27 @@
+/** `cis490-agent report`: the doctor's report to the receiver. Never gated: a host with old code must be able to say how it is. */
+import { addCommand, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
+import type { Command } from 'commander'
+import { makeClient } from '../app.ts'
+import { defaultConfigFile } from '../config.ts'
+import { action, type CommandOptions, readConfig } from './context.ts'
+import { examine, takePosition } from './examine.ts'
+
+export function registerReport(program: Command): void {
+  addCommand(program, 'report', 'examine this host and tell the receiver', defaultConfigFile).action(action(runReport))
+}
+
+/** Exit 0 when it is told, whatever it says; 3 when it could not be told. */
+async function runReport(options: CommandOptions): Promise<number> {
+  const config = readConfig(options)
+  await using client = makeClient(config, { connections: 1, idleTimeout: 30_000 })
+  const report = await examine(config, await takePosition(config), Date.now)
+  const answer = await client.putReport(client.host, JSON.stringify(report))
+  if (answer.kind === 'fault') throw new UserError(`the report was not delivered: ${answer.message}`)
+  if (answer.status >= 300 || answer.status < 200) {
+    const reason = answer.problem ? `${answer.problem.title}: ${answer.problem.detail}` : 'not an answer of the receiver'
+    throw new UserError(`the report was not delivered: ${answer.status} ${reason}`)
+  }
+  if (options.json) printJson(report)
+  else process.stdout.write(`reported ${client.host}: ${report.outcome} (number ${report.sequence})\n`)
+  return exit.clean
+}

@@ -1,0 +1,110 @@
+/** Makes the outcome of an attempt durable and says so. */
+import { timestamp } from '@cis490/shared/ids.ts'
+import { removeFile } from '@cis490/shared/node/durable.ts'
+import { messageOf } from '@cis490/shared/node/errno.ts'
+import { holdAfterFault, jitteredDelay, noHold } from '../core/backoff.ts'
+import { type AttemptOutcome, afterRehash } from '../core/outcome.ts'
+import type { Entry } from '../outbox/entry.ts'
+import { hashFile } from '../ship/hash.ts'
+import type { Shipping } from './shipping.ts'
+
+/** @param status of the answer, 0 for none. @param body the receipt as it came, where there is one */
+export async function settle(
+  shipping: Shipping,
+  entry: Entry,
+  outcome: AttemptOutcome,
+  status: number,
+  body: string,
+): Promise<AttemptOutcome> {
+  const { outbox, log, teller, memory } = shipping
+  const { id } = entry
+  const { mismatches: _, next_at: __, ...plain } = entry
+  const now = shipping.now()
+  const next = (code: string): Entry => ({ ...plain, attempts: entry.attempts + 1, last: { status, code, at: timestamp(now) } })
+  switch (outcome.outcome) {
+    case 'delivered':
+      await outbox.settleDelivered(entry, body)
+      memory.hold = noHold
+      log.info({ event: 'delivered', id, bytes: entry.bytes, position: outcome.receipt.gate_position }, 'episode delivered')
+      await shipping.forgetFolder(id)
+      break
+    case 'later':
+      await outbox.update({ ...next(outcome.code), next_at: timestamp(outcome.nextAt) })
+      if (outcome.alarm)
+        log.error({ event: 'alarm', id, code: outcome.code, status, detail: outcome.alarm }, 'the receiver cannot take it')
+      else
+        log.warn(
+          { event: 'later', id, code: outcome.code, status, next_at: timestamp(outcome.nextAt) },
+          'episode is tried again later',
+        )
+      break
+    case 'gated': {
+      await outbox.update({ ...next(outcome.code), lane: 'gated' })
+      memory.hold = noHold
+      const { detail, head_commit, remediation } = outcome.problem
+      log.info({ event: 'gated', id, code: outcome.code, commit: entry.commit }, 'episode waits on the gated lane')
+      teller.tell({ code: outcome.code, detail, commit: entry.commit, head: head_commit, remediation })
+      break
+    }
+    case 'quarantine':
+      await outbox.update({ ...next(outcome.code), lane: 'quarantine' })
+      memory.hold = noHold
+      log.error(
+        { event: 'quarantine', id, code: outcome.code, remedy: `cis490-agent outbox show ${id}` },
+        'episode is refused for good; a person decides',
+      )
+      break
+    case 'all-wait':
+      await outbox.update(next(outcome.code))
+      memory.hold = { until: outcome.nextAt, failures: memory.hold.failures + 1, code: outcome.code }
+      teller.tell({ code: outcome.code, detail: outcome.alarm, remediation: outcome.remediation })
+      break
+    case 'unreachable':
+      await outbox.update(next(outcome.code))
+      memory.hold = holdAfterFault(memory.hold, outcome.code, now, shipping.random())
+      log.warn(
+        { event: 'unreachable', id, code: outcome.code, detail: outcome.message, next_at: timestamp(memory.hold.until) },
+        'no answer from the receiver',
+      )
+      break
+    case 'rehash':
+      return await rehash(shipping, entry, status)
+    case 'untouched':
+    case 'compare':
+      break
+  }
+  return outcome
+}
+
+/** The receiver got other bytes than we named, or the archive is not as it was: who is wrong, the way or the disk? */
+async function rehash(shipping: Shipping, entry: Entry, status: number): Promise<AttemptOutcome> {
+  const { outbox, log } = shipping
+  const now = shipping.now()
+  const again = now + jitteredDelay(entry.attempts, shipping.random())
+  const path = outbox.archivePath(entry.id)
+  let actual: string
+  try {
+    actual = await hashFile(path)
+  } catch (error) {
+    const alarm = `cannot read ${path}: ${messageOf(error)}`
+    return await settle(shipping, entry, { outcome: 'later', nextAt: again, code: 'archive-unreadable', alarm }, status, '')
+  }
+  const mismatches = (entry.mismatches ?? 0) + 1
+  switch (afterRehash(actual === entry.sha256, mismatches, await shipping.folderExists(entry.id))) {
+    case 'retry': {
+      const last = { status, code: 'sha256-mismatch', at: timestamp(now) }
+      await outbox.update({ ...entry, mismatches, attempts: entry.attempts + 1, last, next_at: timestamp(again) })
+      log.warn(
+        { event: 'later', id: entry.id, code: 'sha256-mismatch', mismatches },
+        'bytes were damaged on the way; tried again later',
+      )
+      return { outcome: 'later', nextAt: again, code: 'sha256-mismatch' }
+    }
+    case 'repack':
+      log.error({ event: 'repack', id: entry.id, path }, 'the archive is damaged on this disk; it is made anew from the episode')
+      await removeFile(path)
+      return { outcome: 'later', nextAt: now, code: 'archive-damaged' }
+    case 'quarantine':
+      return await settle(shipping, entry, { outcome: 'quarantine', code: 'sha256-mismatch' }, status, '')
+  }
+}

@@ -1,0 +1,68 @@
+/** `cis490-agent ship`: scan, then one attempt for each ready entry. */
+import { addCommand, exit, printJson } from '@cis490/shared/node/cli.ts'
+import { makeProgress } from '@cis490/shared/node/progress.ts'
+import { formatSize } from '@cis490/shared/size.ts'
+import type { Command } from 'commander'
+import { makeApp } from '../app.ts'
+import { defaultConfigFile } from '../config.ts'
+import type { Entry } from '../outbox/entry.ts'
+import { action, type CommandOptions, withOutbox } from './context.ts'
+import { packProgress, scanExit } from './scan.ts'
+import { scan } from './scan-episodes.ts'
+import { type PassResult, shipPass } from './ship-pass.ts'
+import { endOnSignal } from './signals.ts'
+
+export function registerShip(program: Command): void {
+  addCommand(program, 'ship', 'scan, then try to deliver each ready episode once', defaultConfigFile).action(action(runShip))
+}
+
+async function runShip(options: CommandOptions): Promise<number> {
+  using ending = endOnSignal()
+  return withOutbox(options, async (context) => {
+    const bar = transferProgress(() => context.outbox.entries())
+    await using app = makeApp(context, process.stderr, (_, bytes) => bar.add(bytes))
+    const scanned = await scan(context, { onProgress: packProgress(), signal: ending.signal })
+    await bar.start()
+    const result = await shipPass(app.shipping, 'all', ending.signal)
+    bar.done()
+    const left = await context.outbox.entries()
+    if (options.json) printJson({ ...result, ...lanes(left), refused: scanned.refused.length, later: scanned.later.length })
+    else process.stdout.write(`${describe(result, left)}\n`)
+    const code = scanExit(scanned, left)
+    return code === exit.clean && left.length > 0 ? exit.undetermined : code
+  })
+}
+
+/** One bar over all bytes that wait; on a terminal only, the log has a line for each delivery. */
+function transferProgress(entries: () => Promise<Entry[]>) {
+  const stream = process.stderr
+  let sent = 0
+  let progress: ReturnType<typeof makeProgress> | undefined
+  return {
+    async start(): Promise<void> {
+      const total = (await entries()).reduce((sum, entry) => sum + (entry.lane === 'ready' ? entry.bytes : 0), 0)
+      if (stream.isTTY && total > 0) progress = makeProgress({ label: 'shipping', total, stream })
+    },
+    add(bytes: number): void {
+      sent += bytes
+      progress?.update(sent)
+    },
+    done: () => progress?.done(),
+  }
+}
+
+function lanes(entries: readonly Entry[]): Record<Entry['lane'], number> {
+  const count = (lane: Entry['lane']) => entries.filter((entry) => entry.lane === lane).length
+  return { ready: count('ready'), gated: count('gated'), quarantine: count('quarantine') }
+}
+
+function describe(result: PassResult, left: readonly Entry[]): string {
+  const { ready, gated, quarantine } = lanes(left)
+  const rest = [
+    ...(ready > 0 ? [`${ready} left for later`] : []),
+    ...(gated > 0 ? [`${gated} gated`] : []),
+    ...(quarantine > 0 ? [`${quarantine} in quarantine`] : []),
+  ]
+  const delivered = `${result.delivered} delivered (${formatSize(result.bytes)})`
+  return [delivered, ...(rest.length > 0 ? rest : ['nothing left'])].join(', ')
+}

@@ -1,0 +1,34 @@
+/** What shipping works with, and the little that it remembers between passes. */
+import type { EpisodeId } from '@cis490/shared/ids.ts'
+import type { Logger } from '@cis490/shared/node/log.ts'
+import { type Hold, noHold } from '../core/backoff.ts'
+import type { GateMemory } from '../core/gate-lane.ts'
+import type { Entry } from '../outbox/entry.ts'
+import type { Outbox } from '../outbox/outbox.ts'
+import type { Client } from '../ship/client.ts'
+import type { Teller } from './tell.ts'
+
+export interface Shipping {
+  readonly outbox: Outbox
+  readonly log: Logger
+  readonly teller: Teller
+  readonly concurrency: number
+  readonly now: () => number
+  readonly random: () => number
+  /** Asked for each attempt: a renewed certificate brings a new client. */
+  readonly client: () => Client
+  /** After the receipt: the episode's folder goes, or stays as a second copy. */
+  readonly forgetFolder: (id: EpisodeId) => Promise<void>
+  readonly folderExists: (id: EpisodeId) => Promise<boolean>
+  readonly onProgress: (entry: Entry, bytes: number) => void
+  readonly memory: ShippingMemory
+}
+
+export interface ShippingMemory {
+  hold: Hold
+  gate: GateMemory | undefined
+}
+
+export function freshMemory(): ShippingMemory {
+  return { hold: noHold, gate: undefined }
+}

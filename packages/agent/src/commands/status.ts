@@ -1,0 +1,85 @@
+/** `cis490-agent status`: what waits, what was delivered last, and where the host's code stands. Works offline. */
+
+import { join } from 'node:path'
+import { formatDuration } from '@cis490/shared/duration.ts'
+import { GateAnswer } from '@cis490/shared/gate-answer.ts'
+import { parseObject } from '@cis490/shared/jsonl.ts'
+import { build } from '@cis490/shared/node/build.ts'
+import { addCommand, exit, printJson } from '@cis490/shared/node/cli.ts'
+import { printable } from '@cis490/shared/printable.ts'
+import { formatSize } from '@cis490/shared/size.ts'
+import type { Command } from 'commander'
+import { makeClient } from '../app.ts'
+import { type AgentConfig, defaultConfigFile } from '../config.ts'
+import type { OutboxSummary } from '../doctor/checks/outbox.ts'
+import { KnownReceipt, readRecords } from '../outbox/records.ts'
+import { action, type CommandOptions, readConfig } from './context.ts'
+import { summarize } from './summary.ts'
+
+export function registerStatus(program: Command): void {
+  addCommand(program, 'status', 'what waits, what was delivered, where this code stands', defaultConfigFile).action(
+    action(runStatus),
+  )
+}
+
+interface Gate {
+  readonly reachable: boolean
+  readonly detail?: string
+  readonly answer?: GateAnswer
+}
+
+async function runStatus(options: CommandOptions): Promise<number> {
+  const config = readConfig(options)
+  const now = Date.now()
+  const [summary, receipts, gate] = await Promise.all([
+    summarize(config, now),
+    readRecords(join(config.paths.state, 'receipts.jsonl'), KnownReceipt),
+    askGate(config),
+  ])
+  const last = [...receipts.values()].toSorted((a, b) => (a.received_at < b.received_at ? 1 : -1))[0]
+  const status = {
+    ...summary,
+    delivered: receipts.size,
+    last_receipt: last ?? null,
+    gate,
+    agent_version: build.version,
+    commit: build.commit,
+  }
+  if (options.json) printJson(status)
+  else process.stdout.write(`${lines(summary, receipts.size, last, gate, now).map(printable).join('\n')}\n`)
+  return exit.clean
+}
+
+async function askGate(config: AgentConfig): Promise<Gate> {
+  await using client = makeClient(config, { connections: 1, connectTimeout: 2000, idleTimeout: 3000 })
+  const answer = await client.gate(build.commit ?? undefined, AbortSignal.timeout(4000))
+  if (answer.kind === 'fault')
+    return { reachable: false, detail: answer.code === 'aborted' ? 'no answer within 4 s' : answer.message }
+  const gate = GateAnswer.safeParse(parseObject(answer.body))
+  if (answer.status === 200 && gate.success) return { reachable: true, answer: gate.data }
+  return {
+    reachable: true,
+    detail: answer.problem ? `${answer.problem.title}: ${answer.problem.detail}` : `answered ${answer.status}`,
+  }
+}
+
+function lines(summary: OutboxSummary, delivered: number, last: KnownReceipt | undefined, gate: Gate, now: number): string[] {
+  const { lanes, oldest_age_s: age, stuck } = summary
+  const lane = (name: keyof typeof lanes) => `${name.padEnd(12)} ${lanes[name].count} (${formatSize(lanes[name].bytes)})`
+  return [
+    lane('ready'),
+    lane('gated'),
+    lane('quarantine'),
+    ...(age === null ? [] : [`oldest       ${formatDuration(age * 1000)}`]),
+    `delivered    ${delivered}${last ? `, last ${last.id} ${formatDuration(now - Date.parse(last.received_at))} ago` : ''}`,
+    ...stuck.map(({ id, reason }) => `stuck        ${id}: ${reason}`),
+    `receiver     ${gate.reachable ? 'reachable' : 'not reachable'}${gate.detail ? `: ${gate.detail}` : ''}`,
+    ...(gate.answer ? [`gate         ${describeGate(gate.answer)}`] : []),
+  ]
+}
+
+function describeGate({ mode, window, verdict, code, position }: GateAnswer): string {
+  if (mode === 'off') return 'off'
+  if (verdict === 'refuse') return `this host's code is refused (${code})`
+  return position === undefined ? `${mode}, ${verdict ?? 'no verdict'}` : `this host's code is ${position} of ${window}`
+}

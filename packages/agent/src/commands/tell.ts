@@ -1,0 +1,38 @@
+/** What a person must do, in the log: one structured line, then the lines to paste. Nothing here is ever executed. */
+import { type Logger, writeRawLines } from '@cis490/shared/node/log.ts'
+import { printable } from '@cis490/shared/printable.ts'
+import { hour } from '../core/backoff.ts'
+
+export interface Advice {
+  readonly code: string
+  readonly detail: string
+  readonly commit?: string | undefined
+  readonly head?: string | undefined
+  readonly remediation?: string | undefined
+}
+
+export class Teller {
+  readonly #log: Logger
+  readonly #stream: NodeJS.WriteStream
+  readonly #now: () => number
+  readonly #told = new Map<string, number>()
+
+  constructor(log: Logger, stream: NodeJS.WriteStream, now: () => number) {
+    this.#log = log
+    this.#stream = stream
+    this.#now = now
+  }
+
+  /** Once for each (code, commit, head) and hour, however many entries wait for it. @returns whether it was told */
+  tell(advice: Advice): boolean {
+    const { code, commit, head, remediation } = advice
+    const key = JSON.stringify([code, commit, head])
+    const at = this.#now()
+    if (at - (this.#told.get(key) ?? Number.NEGATIVE_INFINITY) < hour) return false
+    this.#told.set(key, at)
+    const detail = printable(advice.detail)
+    this.#log.error({ event: 'refused', code, detail, commit, head_commit: head }, 'the receiver refuses; a person must act')
+    if (remediation) writeRawLines(this.#stream, remediation)
+    return true
+  }
+}

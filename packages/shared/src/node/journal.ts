@@ -22,14 +22,16 @@ export class Journal implements AsyncDisposable {
   readonly path: string
   #file: FileHandle
   #size: number
+  #last: string | undefined
   #waiting: Waiting[] = []
   #running: Promise<void> | undefined
   #broken: unknown
 
-  private constructor(path: string, file: FileHandle, size: number) {
+  private constructor(path: string, file: FileHandle, size: number, last: string | undefined) {
     this.path = path
     this.#file = file
     this.#size = size
+    this.#last = last
   }
 
   /**
@@ -39,14 +41,14 @@ export class Journal implements AsyncDisposable {
   static async open(path: string, onTorn: (bytes: Buffer) => void = () => undefined): Promise<Journal> {
     const file = await open(path, 'a+', 0o640)
     try {
-      const { torn, complete } = await readTail(file)
+      const { torn, complete, last } = await readTail(file)
       if (torn.length > 0) {
         onTorn(torn)
         await file.truncate(complete)
       }
       await file.sync()
       await syncDir(dirname(path))
-      return new Journal(path, file, complete)
+      return new Journal(path, file, complete, last)
     } catch (error) {
       await file.close()
       throw error
@@ -56,6 +58,11 @@ export class Journal implements AsyncDisposable {
   /** Bytes of complete lines. */
   get size(): number {
     return this.#size
+  }
+
+  /** The last durable line, without its newline. */
+  get last(): string | undefined {
+    return this.#last
   }
 
   get broken(): boolean {
@@ -85,6 +92,7 @@ export class Journal implements AsyncDisposable {
         if (this.#broken !== undefined) throw new JournalBroken(`${this.path} failed before`, { cause: this.#broken })
         const lines = group.map((one) => one.encode())
         await this.#write(Buffer.from(`${lines.join('\n')}\n`))
+        this.#last = lines.at(-1)
         for (const [k, one] of group.entries()) one.resolve(lines[k] as string)
       } catch (error) {
         this.#broken ??= error

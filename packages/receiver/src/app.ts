@@ -1,0 +1,221 @@
+/** The receiver wired up, in one straight line; teardown is the reverse. */
+import { statfs } from 'node:fs/promises'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { UserError } from '@cis490/shared/node/cli.ts'
+import { ConfigError, readSecret } from '@cis490/shared/node/config-file.ts'
+import { makeDir } from '@cis490/shared/node/durable.ts'
+import { messageOf } from '@cis490/shared/node/errno.ts'
+import type { Logger } from '@cis490/shared/node/log.ts'
+import { takeLock } from '@cis490/shared/node/process-lock.ts'
+import { Refusal } from '@cis490/shared/problems.ts'
+import { episodesPrefix } from '@cis490/shared/protocol.ts'
+import { getRequestListener } from '@hono/node-server'
+import type { ReceiverConfig } from './config.ts'
+import { VersionGate } from './forge/version-gate.ts'
+import { BearerCheck } from './http/bearer.ts'
+import { ConnectionsPerHost } from './http/connections-per-host.ts'
+import { closeListener, createListener, listen, secureOptions } from './http/listener.ts'
+import { Metrics } from './http/metrics.ts'
+import { type Peer, PeerCheck } from './http/peer.ts'
+import { answerOf, refuse } from './http/problem.ts'
+import { UploadsRunning } from './http/uploads-running.ts'
+import { checkExposure, readClientCa, readTls } from './material.ts'
+import { type EpisodesPorts, serveEpisode } from './routes/episodes.ts'
+import { opsRoutes, receiverRoutes, type SmallPorts } from './routes/small.ts'
+import { Episodes } from './store/episodes.ts'
+import { EventLog } from './store/event-log.ts'
+import { IndexLog } from './store/index-log.ts'
+import { StoreLayout } from './store/layout.ts'
+import { recover } from './store/recover.ts'
+import { RejectLog } from './store/reject-log.ts'
+import { Reports } from './store/reports.ts'
+
+/** How long a load balancer gets to see that this receiver is going. */
+const lameDuckMs = 2000
+
+export interface Receiver {
+  readonly url: string
+  readonly opsUrl: string
+  /** Resolves with the reason when the store is in doubt and the process has to be started anew. */
+  readonly failed: Promise<unknown>
+  /** Takes up changed certificates. @throws ConfigError, and the old ones stay */
+  reload(): void
+  /** @param announce answer 503 for a moment before the listener closes */
+  stop(announce: boolean): Promise<void>
+}
+
+/** @throws ConfigError, UserError, or the system's error for an address that cannot be had */
+export async function startReceiver(config: ReceiverConfig, log: Logger): Promise<Receiver> {
+  checkExposure(config)
+  const tls = readTls(config, Date.now())
+  const peers = new PeerCheck({
+    clientCaPem: config.tls || config.auth.trusted_proxies.length > 0 ? readClientCa(config) : undefined,
+    trustedProxies: config.auth.trusted_proxies,
+    proxyCert: config.auth.proxy_cert,
+    readers: config.auth.readers,
+    hostsFile: config.auth.hosts_file,
+    log,
+  })
+  const bearer = new BearerCheck(config.auth.token_files, log)
+  const webhookFile = config.version_gate.webhook_secret_file
+  const secret = webhookFile === '' ? undefined : readSecret(webhookFile, 'version_gate.webhook_secret_file')
+
+  await using stack = new AsyncDisposableStack()
+  const layout = new StoreLayout(config.state_dir)
+  await makeStateDir(config.state_dir)
+  const lock = takeLock(layout.lock)
+  if (!lock) throw new UserError(`another cis490-receiver works in ${config.state_dir}`)
+  stack.use(lock)
+  const index = stack.use(
+    await IndexLog.open(layout.index, (torn) => log.warn({ bytes: torn.length }, 'torn last row of the index cut off')),
+  )
+  const recovered = await recover(layout, index)
+  if (Object.values(recovered).some((count) => count > 0))
+    log.warn({ event: 'recovered', ...recovered }, 'finished what a crash left')
+  const rejects = stack.use(await RejectLog.open(layout.rejects))
+  const reports = await Reports.open(layout)
+  const gate = stack.use(await VersionGate.start(config.version_gate, config.state_dir, log))
+  stack.use(await EventLog.open(layout))
+
+  const state = { stopping: false, poisoned: false }
+  const cut = new AbortController()
+  const { promise: failed, resolve: fail } = Promise.withResolvers<unknown>()
+  const freeBytes = async () => {
+    const { bavail, bsize } = await statfs(config.state_dir)
+    return bavail * bsize
+  }
+  const running = new UploadsRunning()
+  const ready = () => gate.ready() && !state.stopping && !state.poisoned
+  const metrics = new Metrics({
+    bodies: () => running.bodies,
+    gateAgeS: () => gate.status().age_s ?? undefined,
+    gateSize: () => gate.status().size,
+    freeBytes,
+    ready,
+  })
+  const connections = new ConnectionsPerHost(config.limits.connections_per_host)
+  const authenticate = (request: IncomingMessage, grace: boolean): Peer => {
+    const peer = peers.identify(request, { now: Date.now(), grace })
+    bearer.check(request)
+    if (peer.host !== undefined && peer.via === 'certificate') connections.admit(peer.host, request.socket)
+    return peer
+  }
+  const openToAll = (peer: Peer) => peer.reader || peer.via === 'none' || peer.via === 'header'
+  const operator = (request: IncomingMessage): Peer => ({ reader: true, remote: request.socket.remoteAddress ?? '', via: 'none' })
+
+  const episodes: EpisodesPorts = {
+    limits: { ...config.limits, max_episode_size: config.max_episode_size },
+    drain: config.limits,
+    inspectMode: config.ingest.inspect,
+    gateWindow: config.version_gate.window,
+    incomingFolder: layout.incoming,
+    episodes: new Episodes(layout),
+    index,
+    running,
+    metrics,
+    log,
+    cut: cut.signal,
+    allow: ['GET', 'HEAD', 'PUT'],
+    askGate: (stamp, host) => gate.ask({ stamp, host }),
+    freeBytes,
+    poison: (error) => {
+      state.poisoned = true
+      fail(error)
+    },
+    authenticate: (request) => authenticate(request, false),
+    readsAll: openToAll,
+    recordRejection: (row) => rejects.append(row),
+  }
+  const small: SmallPorts = {
+    reports,
+    limits: config.limits,
+    gate,
+    log,
+    authenticate,
+    readsAll: openToAll,
+    counted: () => metrics.reports.inc(),
+  }
+  const notReady = () => [
+    ...(gate.ready() ? [] : ['the version gate has no commit set']),
+    ...(state.stopping ? ['shutting down'] : []),
+    ...(state.poisoned ? ['the store is in doubt'] : []),
+  ]
+  const hook = { secret, limits: config.limits, refresh: () => void gate.refreshNow() }
+  const smallListener = getRequestListener(receiverRoutes(small).fetch, { overrideGlobalObjects: false })
+  const opsApp = opsRoutes({ ...small, authenticate: operator, readsAll: () => true }, { metrics, hook, notReady })
+  const opsListener = getRequestListener(opsApp.fetch, { overrideGlobalObjects: false })
+
+  const isEpisode = (request: IncomingMessage) => (request.url ?? '').replace(/^https?:\/\/[^/]*/i, '').startsWith(episodesPrefix)
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
+    if (state.stopping || state.poisoned) return void sendShuttingDown(request, response, config, log)
+    if (isEpisode(request)) return void serveEpisode(request, response, episodes)
+    if (request.headers.expect !== undefined) response.writeContinue()
+    void smallListener(request, response)
+  }
+  const opsEpisodes: EpisodesPorts = { ...episodes, allow: ['GET', 'HEAD'], authenticate: operator, readsAll: () => true }
+  const handleOps = (request: IncomingMessage, response: ServerResponse) => {
+    if (isEpisode(request)) void serveEpisode(request, response, opsEpisodes)
+    else void opsListener(request, response)
+  }
+
+  const socket = { headerTimeout: config.limits.header_timeout, connections: config.limits.connections }
+  const server = createListener({ ...socket, ...(tls && { tls }) }, handle)
+  const ops = createListener(socket, handleOps)
+  const bound = await listenOn(server, config.listen, 'listen')
+  stack.defer(() => closeListener(server, 0))
+  const opsBound = await listenOn(ops, config.ops_listen, 'ops_listen')
+  stack.defer(() => closeListener(ops, 0))
+  const url = `${tls ? 'https' : 'http'}://${bound}`
+  const opsUrl = `http://${opsBound}`
+  log.info({ event: 'listening', listener: 'receiver', url }, 'listening')
+  log.info({ event: 'listening', listener: 'ops', url: opsUrl }, 'listening')
+
+  const owned = stack.move()
+  return {
+    url,
+    opsUrl,
+    failed,
+    reload: () => {
+      const fresh = readTls(config, Date.now())
+      if (fresh && 'setSecureContext' in server) server.setSecureContext(secureOptions(fresh))
+      if (fresh?.ca !== undefined) peers.setClientCa(fresh.ca)
+    },
+    stop: async (announce) => {
+      state.stopping = true
+      if (announce) await new Promise((resolve) => setTimeout(resolve, lameDuckMs))
+      const deadline = setTimeout(() => cut.abort(), config.drain)
+      await closeListener(server, config.drain + 1000)
+      clearTimeout(deadline)
+      await owned.disposeAsync()
+    },
+  }
+}
+
+async function makeStateDir(path: string): Promise<void> {
+  try {
+    await makeDir(path)
+  } catch (error) {
+    throw new ConfigError(`state_dir: cannot make ${path}: ${messageOf(error).split(',')[0]}`)
+  }
+}
+
+async function listenOn(server: Server, address: string, key: string): Promise<string> {
+  try {
+    const { host, port } = await listen(server, address)
+    return `${host.includes(':') ? `[${host}]` : host}:${port}`
+  } catch (error) {
+    throw new UserError(
+      `${key}: cannot listen on ${address}: ${messageOf(error)}; another program may have the port, see: ss -ltnp`,
+    )
+  }
+}
+
+async function sendShuttingDown(
+  request: IncomingMessage,
+  response: ServerResponse,
+  config: ReceiverConfig,
+  log: Logger,
+): Promise<void> {
+  const refusal = new Refusal('shutting-down', 'the receiver is shutting down', { retry_after_s: 5 })
+  await refuse(request, response, answerOf(refusal, log), config.limits, { connection: 'close' })
+}

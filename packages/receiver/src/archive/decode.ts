@@ -1,0 +1,43 @@
+/** The one file of the receiver that decodes zstd: frame by frame, streamed, with a bound on the window. */
+import { type FileHandle, open } from 'node:fs/promises'
+import { pipeline, Readable } from 'node:stream'
+import { constants, createZstdDecompress } from 'node:zlib'
+import { frames, NotZstd } from './frames.ts'
+
+const maxWindow = 128 << 20
+
+/** Decoded bytes of a whole archive in order. @throws NotZstd */
+export async function* decode(path: string): AsyncGenerator<Buffer> {
+  await using file = await open(path, 'r')
+  const { size } = await file.stat()
+  if (size === 0) throw new NotZstd('the archive is empty')
+  for await (const frame of frames(file, size)) {
+    if (frame.skippable) continue
+    if (frame.window > maxWindow) throw new NotZstd(`a window of ${frame.window} bytes is more than ${maxWindow}`)
+    yield* decodeFrame(file, frame.offset, frame.length)
+  }
+}
+
+async function* decodeFrame(file: FileHandle, offset: number, length: number): AsyncGenerator<Buffer> {
+  const decoder = createZstdDecompress({
+    chunkSize: 256 << 10,
+    params: { [constants.ZSTD_d_windowLogMax]: 27 },
+    rejectGarbageAfterEnd: true,
+  })
+  pipeline(Readable.from(slices(file, offset, length)), decoder, () => undefined)
+  try {
+    for await (const chunk of decoder) yield chunk as Buffer
+  } catch (error) {
+    throw new NotZstd('the archive cannot be decompressed', { cause: error })
+  }
+}
+
+async function* slices(file: FileHandle, offset: number, length: number): AsyncGenerator<Buffer> {
+  for (let at = offset; at < offset + length; ) {
+    const buffer = Buffer.alloc(Math.min(256 << 10, offset + length - at))
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, at)
+    if (bytesRead === 0) return
+    yield buffer.subarray(0, bytesRead)
+    at += bytesRead
+  }
+}

@@ -1,0 +1,98 @@
+/** Sockets and servers: TLS and plain, their time limits, and how they end. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import type { Socket } from 'node:net'
+import { problem } from '@cis490/shared/problems.ts'
+
+export interface TlsMaterial {
+  readonly cert: string
+  readonly key: string
+  readonly ca?: string
+}
+
+export interface ListenerOptions {
+  /** ms until the headers have to be there */
+  readonly headerTimeout: number
+  readonly connections: number
+  readonly tls?: TlsMaterial
+}
+
+export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void
+
+/**
+ * The certificate is asked for, not demanded: the program judges it, so that the client can be told what is wrong.
+ * `requestTimeout` would cover the body and end long uploads, so it is off; `readBody` has limits of its own.
+ * High-water mark of 1 MiB: far fewer, larger chunks.
+ */
+export function createListener(options: ListenerOptions, handle: RequestHandler): Server | TlsServer {
+  const common = {
+    requestTimeout: 0,
+    headersTimeout: options.headerTimeout,
+    keepAliveTimeout: 65_000,
+    highWaterMark: 1 << 20,
+    connectionsCheckingInterval: 1000,
+  }
+  const server = options.tls
+    ? createTlsServer({
+        ...common,
+        ...secureOptions(options.tls),
+        requestCert: true,
+        rejectUnauthorized: false,
+        ALPNProtocols: ['http/1.1'],
+      })
+    : createServer(common)
+  server.maxConnections = options.connections
+  server.on('request', handle)
+  // Without this listener Node would say "100 Continue" before anybody has looked at the request.
+  server.on('checkContinue', handle)
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => badRequest(error, socket as Socket))
+  return server
+}
+
+export function secureOptions(tls: TlsMaterial): { cert: string; key: string; ca?: string; minVersion: 'TLSv1.3' } {
+  return { cert: tls.cert, key: tls.key, ...(tls.ca && { ca: tls.ca }), minVersion: 'TLSv1.3' }
+}
+
+function badRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+  const told = slow ? problem('too-slow', 'the request headers did not come in time') : { title: 'Not valid HTTP', status: 400 }
+  const body = JSON.stringify(told)
+  const status = slow ? '408 Request Timeout' : '400 Bad Request'
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  )
+}
+
+/** @returns the address that it listens on. Rejects with the system's error (EADDRINUSE, EACCES). */
+export function listen(server: Server | TlsServer, address: string): Promise<{ host: string; port: number }> {
+  const at = address.lastIndexOf(':')
+  const host = address.slice(0, at).replace(/^\[|\]$/g, '')
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(Number(address.slice(at + 1)), host, () => {
+      server.off('error', reject)
+      const bound = server.address()
+      resolve({ host, port: typeof bound === 'object' && bound ? bound.port : 0 })
+    })
+  })
+}
+
+/** Takes no new connection, lets running requests end until the deadline, then cuts. */
+export async function closeListener(server: Server | TlsServer, deadlineMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => void server.close(() => resolve()))
+  const idle = setInterval(() => server.closeIdleConnections(), 50)
+  const cut = setTimeout(() => server.closeAllConnections(), deadlineMs)
+  server.closeIdleConnections()
+  await closed
+  clearInterval(idle)
+  clearTimeout(cut)
+}
+
+export function isLoopback(address: string): boolean {
+  const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '')
+  return host === 'localhost' || host === '::1' || /^127\./.test(host)
+}

@@ -1,0 +1,70 @@
+/** What Prometheus reads on the ops listener. */
+
+import { build } from '@cis490/shared/node/build.ts'
+import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client'
+
+export class Metrics {
+  readonly registry = new Registry()
+  readonly episodesStored = new Counter({
+    name: 'cis490_episodes_stored_total',
+    help: 'Episodes published, new ones only.',
+    registers: [this.registry],
+  })
+  readonly bytesStored = new Counter({
+    name: 'cis490_episode_bytes_stored_total',
+    help: 'Bytes of published archives.',
+    registers: [this.registry],
+  })
+  readonly duplicates = new Counter({
+    name: 'cis490_episode_replays_total',
+    help: 'Uploads of an episode that was stored already with the same bytes.',
+    registers: [this.registry],
+  })
+  readonly refused = new Counter({
+    name: 'cis490_uploads_refused_total',
+    help: 'Refused uploads by code.',
+    labelNames: ['code'] as const,
+    registers: [this.registry],
+  })
+  readonly uploadSeconds = new Histogram({
+    name: 'cis490_upload_duration_seconds',
+    help: 'From the request to the durable row, accepted uploads.',
+    buckets: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600, 3600],
+    registers: [this.registry],
+  })
+  readonly reports = new Counter({
+    name: 'cis490_host_reports_total',
+    help: 'Doctor reports stored.',
+    registers: [this.registry],
+  })
+
+  /** @param live read at each scrape */
+  constructor(live: {
+    bodies(): number
+    gateAgeS(): number | undefined
+    gateSize(): number
+    freeBytes(): Promise<number>
+    ready(): boolean
+  }) {
+    const registers = [this.registry]
+    const gauge = (name: string, help: string, read: () => number | undefined | Promise<number>) =>
+      new Gauge({
+        name,
+        help,
+        registers,
+        async collect() {
+          const value = await read()
+          if (value !== undefined) this.set(value)
+        },
+      })
+    gauge('cis490_uploads_running', 'Bodies being received now.', live.bodies)
+    gauge('cis490_gate_age_seconds', 'Age of the commit set; absent without one.', live.gateAgeS)
+    gauge('cis490_gate_commits', 'Commits in the window.', live.gateSize)
+    gauge('cis490_store_free_bytes', 'Free bytes where the store lies.', live.freeBytes)
+    gauge('cis490_ready', '1 when the receiver takes uploads.', () => Number(live.ready()))
+    new Gauge({ name: 'cis490_build_info', help: 'What runs here.', labelNames: ['version', 'commit'] as const, registers }).set(
+      { version: build.version, commit: build.commit ?? 'unknown' },
+      1,
+    )
+  }
+}

@@ -1,0 +1,52 @@
+/** The one writer of errors. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Logger } from '@cis490/shared/node/log.ts'
+import { type Problem, problem, Refusal } from '@cis490/shared/problems.ts'
+import { mediaType } from '@cis490/shared/protocol.ts'
+import { type DrainLimits, drain } from './drain.ts'
+
+export interface ErrorAnswer {
+  readonly status: number
+  readonly headers: Record<string, string>
+  readonly body: string
+  readonly problem: Problem
+}
+
+/** A refusal as it is; anything else is a fault: logged here, once, with its cause, and told without detail. */
+export function answerOf(error: unknown, log: Logger): ErrorAnswer {
+  if (!(error instanceof Refusal)) log.error({ err: error }, 'request failed')
+  const told = error instanceof Refusal ? error.problem : problem('internal', 'the receiver could not do this; its log says why')
+  const headers: Record<string, string> = { 'content-type': mediaType.problem, 'cache-control': 'no-store' }
+  if (told.retry_after_s !== undefined) headers['retry-after'] = String(told.retry_after_s)
+  if (told.status === 401) headers['www-authenticate'] = 'Bearer realm="cis490"'
+  return { status: told.status, headers, body: JSON.stringify(told), problem: told }
+}
+
+/** Answers a client that may still be sending, and waits until it has the answer. @returns bytes read and thrown away */
+export async function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: ErrorAnswer,
+  limits: DrainLimits,
+  extra: Record<string, string> = {},
+): Promise<number> {
+  if (response.headersSent || response.destroyed) {
+    request.destroy()
+    return 0
+  }
+  response.writeHead(answer.status, { ...answer.headers, ...extra, 'content-length': Buffer.byteLength(answer.body) })
+  response.write(answer.body)
+  const { bytes, ended } = await drain(request, limits)
+  response.end()
+  if (!ended) closeInStages(request)
+  return bytes
+}
+
+/** RFC 9112 section 9.6: our side is closed first and the other side gets a moment to read; a bare close would destroy the answer on its way. */
+function closeInStages(request: IncomingMessage): void {
+  const { socket } = request
+  socket.end()
+  request.resume()
+  const timer = setTimeout(() => socket.destroy(), 1000).unref()
+  socket.once('close', () => clearTimeout(timer))
+}

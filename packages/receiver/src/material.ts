@@ -1,0 +1,56 @@
+/** Files that the configuration names, read and checked before anything listens: one readable line for each mistake. */
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { ConfigError } from '@cis490/shared/node/config-file.ts'
+import { messageOf } from '@cis490/shared/node/errno.ts'
+import type { ReceiverConfig } from './config.ts'
+import { isLoopback, type TlsMaterial } from './http/listener.ts'
+
+/** @throws ConfigError */
+export function readTls(config: ReceiverConfig, now: number): TlsMaterial | undefined {
+  if (!config.tls) return undefined
+  const cert = readPem(config.tls.cert_file, 'tls.cert_file')
+  const key = readPem(config.tls.key_file, 'tls.key_file')
+  const certificate = parse(() => new X509Certificate(cert), config.tls.cert_file, 'a certificate')
+  const privateKey = parse(() => createPrivateKey(key), config.tls.key_file, 'a private key')
+  if (!certificate.checkPrivateKey(privateKey))
+    throw new ConfigError(`tls: ${config.tls.key_file} is not the key of the certificate ${config.tls.cert_file}`)
+  if (certificate.validToDate.getTime() <= now)
+    throw new ConfigError(
+      `tls.cert_file: ${config.tls.cert_file} expired on ${certificate.validTo}; put a new server certificate there`,
+    )
+  const ca = readClientCa(config)
+  return { cert, key, ...(ca !== undefined && { ca }) }
+}
+
+/** @throws ConfigError */
+export function readClientCa(config: ReceiverConfig): string | undefined {
+  const { client_ca_file } = config.auth
+  return client_ca_file === '' ? undefined : readPem(client_ca_file, 'auth.client_ca_file')
+}
+
+/** Plain HTTP is for loopback and for trusted proxies; TLS that asks nobody who he is, for loopback. @throws ConfigError */
+export function checkExposure(config: ReceiverConfig): void {
+  const { client_ca_file, trusted_proxies } = config.auth
+  if (isLoopback(config.listen) || trusted_proxies.length > 0) return
+  if (!config.tls)
+    throw new ConfigError(`listen: ${config.listen} is not loopback: add [tls], or name the TLS proxy in auth.trusted_proxies`)
+  if (client_ca_file === '')
+    throw new ConfigError(`auth.client_ca_file: has to name the CA of the hosts, because ${config.listen} is not loopback`)
+}
+
+function readPem(path: string, key: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new ConfigError(`${key}: cannot read ${path}: ${messageOf(error).split(',')[0]}`)
+  }
+}
+
+function parse<T>(read: () => T, path: string, what: string): T {
+  try {
+    return read()
+  } catch {
+    throw new ConfigError(`${path}: this is not ${what} in PEM form`)
+  }
+}

@@ -1,0 +1,72 @@
+/** `PUT` and `GET /v1/host-health`: what a host's doctor found. Never gated: a sick host with stale code has to be able to say so. */
+import type { IncomingMessage } from 'node:http'
+import { HostName, timestamp } from '@cis490/shared/ids.ts'
+import { parseObject } from '@cis490/shared/jsonl.ts'
+import { Refusal } from '@cis490/shared/problems.ts'
+import { mediaType } from '@cis490/shared/protocol.ts'
+import { readBody } from '../http/body.ts'
+import type { Peer } from '../http/peer.ts'
+import type { Reports } from '../store/reports.ts'
+
+export const maxReportBytes = 256 * 1024
+
+export interface HostHealthPorts {
+  readonly reports: Reports
+  readonly limits: { readonly idle_timeout: number; readonly min_rate: number }
+  /** May this caller read what other hosts reported? */
+  readsAll(peer: Peer): boolean
+  counted(): void
+}
+
+const noStore = { 'cache-control': 'no-store' }
+
+/** @param name the path's last part */
+export async function putHostHealth(
+  request: IncomingMessage,
+  name: string,
+  peer: Peer,
+  ports: HostHealthPorts,
+): Promise<Response> {
+  const host = HostName.safeParse(name)
+  if (!host.success) throw new Refusal('bad-report', 'the path does not end in a host name')
+  if (peer.host !== undefined && peer.host !== host.data)
+    throw new Refusal('wrong-host', `${peer.host} may not report for ${host.data}`, {
+      remediation: 'report with the certificate of this host',
+    })
+  const chunks: Buffer[] = []
+  await readBody(request, { ...ports.limits, maxBytes: maxReportBytes }, (chunk) => {
+    chunks.push(chunk)
+    return undefined
+  })
+  const bytes = Buffer.concat(chunks)
+  const ignored = await ports.reports.store(host.data, bytes, checkReport(bytes, host.data))
+  if (ignored !== undefined) return Response.json({ ignored: true, stored_sequence: ignored })
+  ports.counted()
+  return new Response(null, { status: 204 })
+}
+
+function checkReport(bytes: Buffer, host: HostName): Record<string, unknown> {
+  const report = parseObject(bytes.toString('utf8'))
+  if (!report) throw new Refusal('bad-report', 'a report is one JSON object')
+  const named = report['host']
+  if (named !== undefined && (typeof named !== 'string' || named.toLowerCase() !== host))
+    throw new Refusal('bad-report', 'host in the report is not the host of the path')
+  return report
+}
+
+/** One host's report, the bytes as they were sent. */
+export async function getHostReport(name: string, peer: Peer, ports: HostHealthPorts): Promise<Response> {
+  const host = HostName.safeParse(name).data
+  if (host !== undefined && peer.host !== host && !ports.readsAll(peer))
+    throw new Refusal('wrong-host', 'a host reads its own report; a name in [auth] readers reads all')
+  const bytes = host && (await ports.reports.read(host))
+  if (!bytes) throw new Refusal('not-found', 'this host has not reported')
+  return new Response(new Uint8Array(bytes), { headers: { 'content-type': mediaType.json, ...noStore } })
+}
+
+/** All reports for who may read them, else the caller's own. */
+export async function getAllReports(peer: Peer, ports: HostHealthPorts): Promise<Response> {
+  const now = Date.now()
+  const hosts = await ports.reports.readAll(now, ports.readsAll(peer) ? undefined : peer.host)
+  return Response.json({ generated_at: timestamp(now), hosts }, { headers: noStore })
+}

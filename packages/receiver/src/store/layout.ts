@@ -1,0 +1,63 @@
+/**
+ * Every path of the store, drawn once.
+ *
+ *     <state_dir>/
+ *       receiver.lock                     held by the process that writes here
+ *       incoming/<uuid>.part|.json        plain PUTs that run; empty when none does
+ *       episodes/<host>/<xx>/<id>.tar.zst published, immutable (xx: first two hex of sha256(id))
+ *       episodes/<host>/<xx>/<id>.json    its sidecar: the receipt, linked before the archive
+ *       index.jsonl                       a row an episode
+ *       rejects.jsonl                     one refused PUT a line
+ *       host-health/<host>.json           the last report, the bytes as sent
+ *       gate-cache.json                   last good commit set
+ *       events/receiver.jsonl             when the receiver was there
+ */
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import type { EpisodeId, HostName } from '@cis490/shared/ids.ts'
+
+export interface EpisodeKey {
+  readonly host: HostName
+  readonly id: EpisodeId
+}
+
+export class StoreLayout {
+  readonly root: string
+  constructor(root: string) {
+    this.root = root
+  }
+  get lock(): string {
+    return join(this.root, 'receiver.lock')
+  }
+  get incoming(): string {
+    return join(this.root, 'incoming')
+  }
+  get episodes(): string {
+    return join(this.root, 'episodes')
+  }
+  get index(): string {
+    return join(this.root, 'index.jsonl')
+  }
+  get rejects(): string {
+    return join(this.root, 'rejects.jsonl')
+  }
+  get reports(): string {
+    return join(this.root, 'host-health')
+  }
+  get events(): string {
+    return join(this.root, 'events')
+  }
+  report(host: HostName): string {
+    return join(this.reports, `${host}.json`)
+  }
+  /** Folder of an episode. */
+  shelf({ host, id }: EpisodeKey): string {
+    return join(this.episodes, host, createHash('sha256').update(id).digest('hex').slice(0, 2))
+  }
+  archive(key: EpisodeKey): string {
+    return join(this.shelf(key), `${key.id}.tar.zst`)
+  }
+  sidecar(key: EpisodeKey): string {
+    return join(this.shelf(key), `${key.id}.json`)
+  }
+}

@@ -1,0 +1,77 @@
+/** `host-health/<host>.json`: the last report of each host, the bytes as sent; the file's mtime is the receive time. */
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { HostName, timestamp } from '@cis490/shared/ids.ts'
+import { parseObject } from '@cis490/shared/jsonl.ts'
+import { makeDir, replaceFile } from '@cis490/shared/node/durable.ts'
+import { isErrno } from '@cis490/shared/node/errno.ts'
+import type { StoreLayout } from './layout.ts'
+
+export interface StoredReport {
+  readonly received_at: string
+  readonly age_s: number
+  readonly report: unknown
+}
+
+export class Reports {
+  readonly #layout: StoreLayout
+  /** One writer a file: reports of one host are stored one after the other. */
+  readonly #turns = new Map<HostName, Promise<unknown>>()
+
+  private constructor(layout: StoreLayout) {
+    this.#layout = layout
+  }
+
+  static async open(layout: StoreLayout): Promise<Reports> {
+    await makeDir(layout.reports)
+    return new Reports(layout)
+  }
+
+  /** @returns the stored sequence when the report is an older one of the same state folder and was ignored */
+  store(host: HostName, bytes: Buffer, report: Record<string, unknown>): Promise<number | undefined> {
+    const turn = (this.#turns.get(host) ?? Promise.resolve()).then(() => this.#store(host, bytes, report))
+    const settled = turn.catch(() => undefined).finally(() => this.#turns.get(host) === settled && this.#turns.delete(host))
+    this.#turns.set(host, settled)
+    return turn
+  }
+
+  async #store(host: HostName, bytes: Buffer, report: Record<string, unknown>): Promise<number | undefined> {
+    const before = parseObject((await this.read(host))?.toString('utf8') ?? '')
+    const newer = staleSequence(before, report)
+    if (newer !== undefined) return newer
+    await replaceFile(this.#layout.report(host), bytes)
+    return undefined
+  }
+
+  async read(host: HostName): Promise<Buffer | undefined> {
+    try {
+      return await readFile(this.#layout.report(host))
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined
+      throw error
+    }
+  }
+
+  async readAll(now: number, only?: HostName): Promise<Record<string, StoredReport>> {
+    const hosts: Record<string, StoredReport> = {}
+    for (const name of (await readdir(this.#layout.reports)).sort()) {
+      const host = HostName.safeParse(name.endsWith('.json') ? name.slice(0, -5) : '').data
+      if (host === undefined || (only !== undefined && host !== only)) continue
+      const [bytes, info] = await Promise.all([this.read(host), stat(this.#layout.report(host)).catch(() => undefined)])
+      if (!bytes || !info) continue
+      const age_s = Math.max(0, Math.round((now - info.mtimeMs) / 100) / 10)
+      hosts[host] = { received_at: timestamp(info.mtimeMs), age_s, report: parseObject(bytes.toString('utf8')) }
+    }
+    return hosts
+  }
+}
+
+/** An older report is one of the same epoch with a lower sequence; anything else gets through. */
+export function staleSequence(
+  stored: Record<string, unknown> | undefined,
+  incoming: Record<string, unknown>,
+): number | undefined {
+  if (!stored || typeof stored['report_epoch'] !== 'string' || stored['report_epoch'] !== incoming['report_epoch'])
+    return undefined
+  const [have, got] = [stored['sequence'], incoming['sequence']]
+  return Number.isInteger(have) && Number.isInteger(got) && (got as number) < (have as number) ? (have as number) : undefined
+}

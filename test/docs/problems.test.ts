@@ -21,3 +21,14 @@ test('OPERATIONS.md has a cure for every code', () => {
   expect(cures.flatMap(([codes]) => codeWords(codes ?? '')).toSorted()).toEqual(Object.keys(problems).toSorted())
   for (const [code, , cure] of cures) expect(cure, `cure of ${code}`).toMatch(/\w{3}/)
 })
+
+test('OPERATIONS.md explains every fault for which the agent has no answer', () => {
+  const type = /export type FaultCode =([\s\S]*?)\n\n/.exec(read('packages/agent/src/core/answer.ts'))?.[1] ?? ''
+  const faults = [...type.matchAll(/'([\w-]+)'/g)].map((match) => match[1] as string)
+  expect(faults.length).toBeGreaterThan(5)
+  const explained = tableRows(section(read('OPERATIONS.md'), "### Codes of the agent's own"), 'fault').flatMap(([codes]) =>
+    codeWords(codes ?? ''),
+  )
+  // Ended by ourselves: never written down.
+  expect(faults.filter((fault) => fault !== 'aborted' && !explained.includes(fault))).toEqual([])
+})

@@ -19,9 +19,11 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EpisodeId } from '@cis490/shared/ids.ts'
+import { compress } from '@mongodb-js/zstd'
 import { Parser } from 'tar'
 import { expect, onTestFinished, test } from 'vitest'
 import { staysInside } from '../../../packages/agent/src/core/link-target.ts'
+import { readArchiveMeta } from '../../../packages/agent/src/episodes/archive-head.ts'
 import { EpisodeChanged, PackRefused, packEpisode } from '../../../packages/agent/src/episodes/pack.ts'
 import { padding, tarHeader } from '../../../packages/agent/src/episodes/tar-header.ts'
 import { walkTree } from '../../../packages/agent/src/episodes/tree.ts'
@@ -225,4 +227,24 @@ test('tar reads the size of a file of more than 8 GiB', () => {
   const head = tarHeader({ name: 'ep-1/huge', type: 'file', mode: 0o644, size, mtime_ns: 1n }, 'ep-1')
   expect(spawnSync('tar', ['-tvf', '-'], { input: head, encoding: 'utf8' }).stdout).toContain(` ${size} `)
   expect(padding(size)).toBe(507)
+})
+
+test('the stamp is read back from an archive, and a damaged archive has none', async () => {
+  const { root, folder } = makeFolder()
+  writeFileSync(join(folder, 'big'), Buffer.alloc(3 << 20, 'noise'))
+  const { path } = await pack(root, 'x.tar.zst')
+  expect(await readArchiveMeta(path)).toEqual({ episode_id: id })
+  const tar = execFileSync('zstd', ['-dcq', path], { maxBuffer: 64 << 20 })
+  const header = tar[156] === 'x'.charCodeAt(0) ? 1536 : 512
+  const damaged = {
+    'cut in the middle of meta.json': await compress(tar.subarray(0, header + 5)),
+    'cut in the middle of a frame': readFileSync(path).subarray(0, 60),
+    'no tar': await compress(Buffer.alloc(5000, 'x')),
+    'no zstd': Buffer.alloc(5000, 'x'),
+    empty: Buffer.alloc(0),
+  }
+  for (const [what, bytes] of Object.entries(damaged)) {
+    writeFileSync(path, bytes)
+    expect([what, await readArchiveMeta(path)]).toEqual([what, undefined])
+  }
 })

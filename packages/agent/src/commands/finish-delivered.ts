@@ -1,6 +1,8 @@
 /** The last step of a delivery: the episode's folder goes, or stays as a second copy. What cannot go counts as delivered all the same. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EpisodeId } from '@cis490/shared/ids.ts'
+import { messageOf } from '@cis490/shared/node/errno.ts'
 import { changedSince, type DeliveredFolder, planDelivered } from '../core/delivered-plan.ts'
 import { deleteEpisode } from '../episodes/delete.ts'
 import { fingerprint, walkTree } from '../episodes/tree.ts'
@@ -26,12 +28,14 @@ export interface Finished {
 export async function finishDelivered(context: AgentContext, folders: Iterable<EpisodeId>, excess = 0): Promise<Finished> {
   const { outbox, config, log } = context
   const delivered: DeliveredFolder[] = []
+  const left: LeftFolder[] = []
   for (const id of folders) {
-    const folder = outbox.hasReceipt(id) && !(await outbox.find(id)) ? await look(context, id) : undefined
-    if (folder) delivered.push(folder)
+    if (!outbox.hasReceipt(id) || (await outbox.find(id))) continue
+    const folder = await look(context, id).catch(messageOf)
+    if (typeof folder === 'string') left.push({ id, reason: 'not-deletable', detail: folder })
+    else if (folder) delivered.push(folder)
   }
   const deleted: EpisodeId[] = []
-  const left: LeftFolder[] = []
   const there = delivered.reduce((sum, folder) => sum + folder.bytes, 0)
   const keepBytes = excess > 0 ? Math.min(config.ship.keep_shipped, Math.max(0, there - excess)) : config.ship.keep_shipped
   for (const { id, act, reason } of planDelivered(delivered, keepBytes)) {
@@ -49,8 +53,9 @@ export async function finishDelivered(context: AgentContext, folders: Iterable<E
 
 async function look({ outbox, config }: AgentContext, id: EpisodeId): Promise<DeliveredFolder | undefined> {
   const receipt = outbox.receiptOf(id)
-  if (receipt === undefined) return undefined
-  const tree = await walkTree(join(config.paths.episodes, id))
+  const folder = join(config.paths.episodes, id)
+  if (receipt === undefined || !existsSync(folder)) return undefined
+  const tree = await walkTree(folder)
   const newestMtimeMs = tree.reduce(
     (newest, entry) => Math.max(newest, entry.kind === 'folder' ? 0 : Number(entry.mtime_ns / 1_000_000n)),
     0,

@@ -25,7 +25,13 @@ export function readArchiveMeta(path: string): Promise<EpisodeMeta | undefined> 
   const { promise, resolve } = Promise.withResolvers<EpisodeMeta | undefined>()
   const source = createReadStream(path)
   const decoder = createZstdDecompress()
-  const parser = new Parser({ onReadEntry: (entry) => void readMeta(entry).then(finish, () => finish(undefined)) })
+  let first: Promise<void> | undefined
+  const parser = new Parser({
+    onReadEntry: (entry) => {
+      if (first) entry.resume()
+      first ??= readMeta(entry).then(finish, () => finish(undefined))
+    },
+  })
   const finish = (meta: EpisodeMeta | undefined) => {
     resolve(meta)
     source.destroy()
@@ -33,7 +39,8 @@ export function readArchiveMeta(path: string): Promise<EpisodeMeta | undefined> 
   }
   for (const stream of [source, decoder]) stream.on('error', () => finish(undefined))
   parser.on('error', () => finish(undefined))
-  parser.on('end', () => finish(undefined))
+  // A turn later: an entry that was read to its end is answered first, one that was cut off never is.
+  parser.on('end', () => void setImmediate(finish, undefined))
   source.pipe(decoder).pipe(parser as unknown as NodeJS.WritableStream)
   return promise
 }

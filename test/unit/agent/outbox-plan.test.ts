@@ -1,0 +1,129 @@
+import { EpisodeId } from '@cis490/shared/ids.ts'
+import { describe, expect, test } from 'vitest'
+import { changedSince, type DeliveredFolder, planDelivered } from '../../../packages/agent/src/core/delivered-plan.ts'
+import { type OutboxFacts, planReclaim, type ReclaimStep } from '../../../packages/agent/src/core/outbox-plan.ts'
+import { judgeRoom } from '../../../packages/agent/src/core/quota.ts'
+
+const id = EpisodeId.parse('ep-1')
+const sidecar = { sha256: 'a'.repeat(64) }
+const other = { sha256: 'b'.repeat(64) }
+
+const nothing: OutboxFacts = {
+  parts: [],
+  archives: [],
+  sidecars: new Map(),
+  folders: new Set(),
+  receipts: new Map(),
+  inFlight: new Set(),
+  knownOrphans: new Set(),
+}
+const complete = { archives: [id], sidecars: new Map([[id, sidecar]]) }
+const folders = new Set([id])
+const inFlight = new Set([id])
+
+const rows: [sentence: string, facts: Partial<OutboxFacts>, steps: ReclaimStep[]][] = [
+  ['an empty outbox needs nothing', {}, []],
+  ['an unfinished file goes', { parts: ['ep-1.tar.zst.part'] }, [{ act: 'remove-part', name: 'ep-1.tar.zst.part' }]],
+  [
+    'a sidecar without archive goes',
+    { sidecars: new Map([[id, sidecar]]), folders },
+    [{ act: 'remove-entry', id, reason: 'sidecar-without-archive' }],
+  ],
+  ['a complete entry whose folder is there stays', { ...complete, folders }, []],
+  [
+    'a complete entry with its receipt goes, folder or not',
+    { ...complete, receipts: new Map([[id, sidecar]]) },
+    [{ act: 'remove-entry', id, reason: 'delivered' }],
+  ],
+  ['a receipt for other bytes removes nothing', { ...complete, folders, receipts: new Map([[id, other]]) }, []],
+  [
+    'an archive without sidecar goes while its folder is there',
+    { archives: [id], folders },
+    [{ act: 'remove-entry', id, reason: 'folder-still-there' }],
+  ],
+  [
+    'an archive without sidecar and folder is the last copy: it gets a sidecar',
+    { archives: [id] },
+    [{ act: 'adopt', id, reason: 'last-copy' }],
+  ],
+  [
+    'an archive with a garbage sidecar and no folder is the last copy too',
+    { archives: [id], sidecars: new Map([[id, undefined]]) },
+    [{ act: 'adopt', id, reason: 'last-copy' }],
+  ],
+  [
+    'a complete entry without receipt and folder is kept and reported',
+    complete,
+    [{ act: 'keep', id, reason: 'orphan-kept', report: true }],
+  ],
+  [
+    'a kept orphan that was reported is not reported again',
+    { ...complete, knownOrphans: new Set([id]) },
+    [{ act: 'keep', id, reason: 'orphan-kept', report: false }],
+  ],
+  ['an entry in flight is left alone, even with its receipt', { ...complete, receipts: new Map([[id, sidecar]]), inFlight }, []],
+  ['a sidecar in flight is left alone', { sidecars: new Map([[id, sidecar]]), inFlight }, []],
+]
+
+describe('reclaim', () => {
+  test.each(rows)('%s', (_sentence, facts, steps) => {
+    expect(planReclaim({ ...nothing, ...facts })).toEqual(steps)
+  })
+})
+
+describe('delivered folders', () => {
+  const folder = (name: string, day: number, bytes: number, changed = false): DeliveredFolder => ({
+    id: EpisodeId.parse(name),
+    bytes,
+    received_at: `2026-11-0${day}T00:00:00.000Z`,
+    changed,
+  })
+  const outcome = (folders: DeliveredFolder[], keep: number) =>
+    Object.fromEntries(planDelivered(folders, keep).map((step) => [step.id, `${step.act} ${step.reason}`]))
+
+  test('without keep_shipped all of them go, empty ones too', () => {
+    expect(outcome([folder('a', 1, 10), folder('b', 2, 0)], 0)).toEqual({ a: 'delete delivered', b: 'delete delivered' })
+  })
+  test('with keep_shipped the newest stay, and the oldest go first', () => {
+    const folders = [folder('old', 1, 10), folder('new', 3, 10), folder('middle', 2, 10)]
+    expect(outcome(folders, 25)).toEqual({ old: 'delete delivered', middle: 'keep second-copy', new: 'keep second-copy' })
+  })
+  test('a small old one does not outlive a big newer one that had to go', () => {
+    expect(outcome([folder('small-old', 1, 1), folder('big', 2, 30), folder('new', 3, 10)], 25)).toEqual({
+      'small-old': 'delete delivered',
+      big: 'delete delivered',
+      new: 'keep second-copy',
+    })
+  })
+  test('one that was written to after it was packed is never deleted', () => {
+    expect(outcome([folder('a', 1, 10, true)], 0)).toEqual({ a: 'keep changed-after-delivery' })
+  })
+})
+
+describe('a folder since it was packed', () => {
+  const packed = { tree: 'x', newest_change_ns: '1000' }
+  const at = '2026-11-01T00:00:00.000Z'
+  const look = (tree: string, change: string, newestMtimeMs = 0) => ({ tree, newest_change_ns: change, newestMtimeMs })
+  test.each([
+    ['is unchanged when it looks the same', look('x', '1000'), packed, false],
+    ['is unchanged when it looks the same on another disk, where change times are new', look('x', '9999'), packed, false],
+    ['is unchanged when it is half deleted', look('y', '900'), packed, false],
+    ['changed when something in it is newer', look('y', '1001'), packed, true],
+    ['is unchanged without a known look when it is older than the receipt', look('y', '1', Date.parse(at)), undefined, false],
+    ['changed without a known look when it is newer than the receipt', look('y', '1', Date.parse(at) + 1), undefined, true],
+  ])('%s', (_sentence, now, before, changed) => {
+    expect(changedSince(now, before, at)).toBe(changed)
+  })
+  test('counts as changed when the time of the receipt cannot be read', () => {
+    expect(changedSince(look('y', '1'), undefined, 'yesterday')).toBe(true)
+  })
+})
+
+test.each([
+  ['no quota and a free disk', { used: 0, quota: 0, free: 1000, reserve: 64 }, 'enough'],
+  ['exactly up to the quota', { used: 50, quota: 150, free: 1000, reserve: 64 }, 'enough'],
+  ['one byte over the quota', { used: 51, quota: 150, free: 1000, reserve: 64 }, 'quota'],
+  ['less than the reserve would stay free', { used: 0, quota: 0, free: 163, reserve: 64 }, 'disk-full'],
+])('room for 100 bytes: %s', (_sentence, room, verdict) => {
+  expect(judgeRoom(room, 100)).toBe(verdict)
+})

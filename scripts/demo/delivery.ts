@@ -2,13 +2,13 @@
 import { formatSize } from '@cis490/shared/size.ts'
 import { ChildFailed, type Children, programs } from '../local-fleet/children.ts'
 import type { IndexReader } from './index-rows.ts'
-import { recordOne } from './record.ts'
+import { recordWithBar } from './record.ts'
 import { say } from './say.ts'
 import type { Stage } from './stage.ts'
 
 export async function deliverOne(stage: Stage, children: Children, index: IndexReader, seconds: number): Promise<void> {
   const { host, history } = stage
-  const id = await recordOne(children, host, { seconds, commit: history.head, dirty: history.dirty })
+  const id = await recordWithBar(children, host, { seconds, commit: history.head, dirty: history.dirty })
   say.step('Recorder', `${seconds} s of this machine's own telemetry: episode ${id}`)
 
   const begun = performance.now()

@@ -19,9 +19,7 @@ async function demo(options: DemoOptions): Promise<number> {
     () => undefined,
     (error: unknown) => ({ error }),
   )
-  let failure = await Promise.race([told, stopped])
-  // Ctrl-C reaches the children too: one of them may be gone a moment before we hear of the signal.
-  if (typeof failure === 'object') failure = await Promise.race([stopped, afterTheSignal(failure)])
+  const failure = await Promise.race([told, stopped])
   await children.stop()
 
   if (failure === 'stopped') say.line('\nStopped.')
@@ -29,8 +27,6 @@ async function demo(options: DemoOptions): Promise<number> {
   say.line(await place.end(options.clean && typeof failure !== 'object'))
   return typeof failure === 'object' ? exit.findings : exit.clean
 }
-
-const afterTheSignal = <T>(value: T) => new Promise<T>((resolve) => setTimeout(resolve, 100, value))
 
 try {
   const options = parseOptions(process.argv.slice(2))

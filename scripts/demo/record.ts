@@ -11,16 +11,21 @@ export interface Take {
   readonly dirty: boolean
 }
 
-/** Records one episode under a bar. @returns its id */
+/** Records one episode. @returns its id */
 export async function recordOne(children: Children, agent: AgentPlace, take: Take): Promise<string> {
+  const child = await children.run(`recorder-${agent.host}`, programs.node, argumentsFor(agent, take), [0])
+  const id = child.stdout.map((line) => parseObject(line)?.['id']).at(-1)
+  if (typeof id === 'string') return id
+  throw new ChildFailed(child, 'named no episode')
+}
+
+/** The same under a bar: it takes a while. */
+export async function recordWithBar(children: Children, agent: AgentPlace, take: Take): Promise<string> {
   const bar = makeProgress({ label: 'recording, seconds', total: Math.ceil(take.seconds), unit: 'count', stream: process.stderr })
   const begun = performance.now()
   const tick = setInterval(() => bar.update(Math.floor((performance.now() - begun) / 1000)), 250)
   try {
-    const child = await children.run(`recorder-${agent.host}`, programs.node, argumentsFor(agent, take), [0])
-    const id = child.stdout.map((line) => parseObject(line)?.['id']).at(-1)
-    if (typeof id !== 'string') throw new ChildFailed(child, 'named no episode')
-    return id
+    return await recordOne(children, agent, take)
   } finally {
     clearInterval(tick)
     bar.done()

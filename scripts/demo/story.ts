@@ -21,7 +21,7 @@ export async function tellStory(dir: string, children: Children, options: DemoOp
   await deliverOne(stage, children, index, options.seconds)
   await refuseStale(stage, children)
   await examine(stage, children)
-  showAround(stage)
+  showAround(stage, !options.once)
   if (options.once) return
 
   const { host, history } = stage
@@ -39,7 +39,8 @@ function tellRow(row: IndexRow): void {
   say.event(`${time}  ${row.id}  ${formatSize(row.bytes ?? 0)}  row ${row.seq ?? '?'}`)
 }
 
-function showAround({ receiver, host, stale }: Stage): void {
+/** @param alive whether the receiver goes on answering */
+function showAround({ receiver, host, stale }: Stage, alive: boolean): void {
   say.line()
   say.line('Look around:')
   say.fields({
@@ -47,10 +48,12 @@ function showAround({ receiver, host, stale }: Stage): void {
     index: `${receiver.state}/index.jsonl`,
     refused: `${receiver.state}/rejects.jsonl`,
     'what waits': `npx cis490-agent outbox list --config ${stale.config}`,
-    gate: `${receiver.opsUrl}/v1/gate`,
-    metrics: `${receiver.opsUrl}/metrics`,
-    'host health': `${receiver.opsUrl}/v1/host-health`,
     recordings: host.episodes,
+    ...(alive && {
+      gate: `${receiver.opsUrl}/v1/gate`,
+      metrics: `${receiver.opsUrl}/metrics`,
+      'host health': `${receiver.opsUrl}/v1/host-health`,
+    }),
   })
   say.line()
 }

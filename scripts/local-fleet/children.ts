@@ -29,6 +29,7 @@ export interface StartOptions {
   readonly onLine?: (line: string) => void
   /** On a terminal the child draws its own progress there. */
   readonly stderr?: 'inherit' | 'pipe'
+  readonly onStart?: (pid: number) => void
 }
 
 /** A child that did not do what it should, with the end of what it said. */
@@ -57,7 +58,8 @@ export class Children {
   start(name: string, file: string, args: readonly string[], options: StartOptions = {}): Child {
     if (this.#closed) throw new Error(`${name} is not started any more: everything is being stopped`)
     const { JOURNAL_STREAM: _, ...env } = process.env
-    const process_ = spawn(file, args, { stdio: ['ignore', 'pipe', options.stderr ?? 'pipe'], env })
+    // In a group of its own: a terminal's Ctrl-C comes to us alone, and the child gets one signal, not two.
+    const process_ = spawn(file, args, { stdio: ['ignore', 'pipe', options.stderr ?? 'pipe'], env, detached: true })
     const logFile = join(this.#logs, `${name}.log`)
     const log = createWriteStream(logFile, { flags: 'a', mode: 0o640 })
     const keep = (lines: string[]) => (line: string) => {
@@ -76,6 +78,7 @@ export class Children {
     })
     const child: Child = { name, pid: process_.pid ?? 0, logFile, stdout, stderr, ended }
     this.#running.set(process_, child)
+    options.onStart?.(child.pid)
     return child
   }
 
@@ -93,10 +96,10 @@ export class Children {
     throw new ChildFailed(child, `ended with ${ending}, not with ${expected.join(' or ')}`)
   }
 
-  /** SIGTERM, and after 1.5 s SIGKILL. Nothing runs any more when this returns. */
+  /** SIGINT, because a person waits, and SIGKILL after 1.5 s. Nothing runs any more when this returns. */
   async stop(): Promise<void> {
     this.#closed = true
-    this.#signal('SIGTERM')
+    this.#signal('SIGINT')
     const all = Promise.all([...this.#running.values()].map((child) => child.ended))
     const timer = new AbortController()
     const late = sleep(patienceMs, undefined, { signal: timer.signal }).then(

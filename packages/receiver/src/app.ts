@@ -48,8 +48,9 @@ export interface Receiver {
 export async function startReceiver(config: ReceiverConfig, log: Logger): Promise<Receiver> {
   checkExposure(config)
   const tls = readTls(config, Date.now())
+  const certified = config.tls !== undefined || config.auth.trusted_proxies.length > 0
   const peers = new PeerCheck({
-    clientCaPem: config.tls || config.auth.trusted_proxies.length > 0 ? readClientCa(config) : undefined,
+    clientCaPem: certified ? readClientCa(config) : undefined,
     trustedProxies: config.auth.trusted_proxies,
     proxyCert: config.auth.proxy_cert,
     readers: config.auth.readers,
@@ -178,7 +179,8 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
     reload: () => {
       const fresh = readTls(config, Date.now())
       if (fresh && 'setSecureContext' in server) server.setSecureContext(secureOptions(fresh))
-      if (fresh?.ca !== undefined) peers.setClientCa(fresh.ca)
+      const clientCa = certified ? readClientCa(config) : undefined
+      if (clientCa !== undefined) peers.setClientCa(clientCa)
     },
     stop: async (announce) => {
       state.stopping = true

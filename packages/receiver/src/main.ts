@@ -1,10 +1,14 @@
 /** cis490-receiver: lets in what recent code made, keeps it, and writes down what it let in and what not. */
 import { build } from '@cis490/shared/node/build.ts'
 import { makeProgram, runProgram } from '@cis490/shared/node/cli.ts'
+import { registerBackfill } from './commands/backfill.ts'
 import { registerCheckConfig } from './commands/check-config.ts'
+import { registerFsck } from './commands/fsck.ts'
 import { registerServe } from './commands/serve.ts'
 
 const program = makeProgram('cis490-receiver', 'takes in episodes from lab hosts', build.version)
 registerServe(program)
+registerFsck(program)
+registerBackfill(program)
 registerCheckConfig(program)
 await runProgram(program, process.argv)

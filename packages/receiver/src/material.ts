@@ -19,8 +19,7 @@ export function readTls(config: ReceiverConfig, now: number): TlsMaterial | unde
     throw new ConfigError(
       `tls.cert_file: ${config.tls.cert_file} expired on ${certificate.validTo}; put a new server certificate there`,
     )
-  const ca = readClientCa(config)
-  return { cert, key, ...(ca !== undefined && { ca }) }
+  return { cert, key }
 }
 
 /** @throws ConfigError */

@@ -3,11 +3,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { problem } from '@cis490/shared/problems.ts'
+import { clientCertificateOptions } from './tls-peer.ts'
 
 export interface TlsMaterial {
   readonly cert: string
   readonly key: string
-  readonly ca?: string
 }
 
 export interface ListenerOptions {
@@ -36,8 +36,6 @@ export function createListener(options: ListenerOptions, handle: RequestHandler)
     ? createTlsServer({
         ...common,
         ...secureOptions(options.tls),
-        requestCert: true,
-        rejectUnauthorized: false,
         ALPNProtocols: ['http/1.1'],
       })
     : createServer(common)
@@ -49,8 +47,8 @@ export function createListener(options: ListenerOptions, handle: RequestHandler)
   return server
 }
 
-export function secureOptions(tls: TlsMaterial): { cert: string; key: string; ca?: string; minVersion: 'TLSv1.3' } {
-  return { cert: tls.cert, key: tls.key, ...(tls.ca && { ca: tls.ca }), minVersion: 'TLSv1.3' }
+export function secureOptions({ cert, key }: TlsMaterial) {
+  return { ...clientCertificateOptions, cert, key, minVersion: 'TLSv1.3' } as const
 }
 
 function badRequest(error: NodeJS.ErrnoException, socket: Socket): void {

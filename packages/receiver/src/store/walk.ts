@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EpisodeId, HostName } from '@cis490/shared/ids.ts'
+import { isErrno } from '@cis490/shared/node/errno.ts'
 import { archiveSuffix } from '@cis490/shared/protocol.ts'
 import type { StoreLayout } from './layout.ts'
 
@@ -39,9 +40,18 @@ async function readShelf(path: string, host: HostName): Promise<Shelf> {
 }
 
 async function folders(path: string): Promise<string[]> {
-  const entries = await readdir(path, { withFileTypes: true })
+  const entries = await readdir(path, { withFileTypes: true }).catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return []
+    throw error
+  })
   return entries
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name)
     .sort()
+}
+
+export async function countArchives(layout: StoreLayout): Promise<number> {
+  let count = 0
+  for await (const shelf of walkShelves(layout)) count += shelf.archives.size
+  return count
 }

@@ -1,42 +1,16 @@
 /** Reclaim, finish what is delivered, then pack every finished episode that is not packed yet. */
-import { type EpisodeId, timestamp } from '@cis490/shared/ids.ts'
-import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
-import type { Finished } from '../core/finished.ts'
-import type { ReclaimStep } from '../core/outbox-plan.ts'
-import { judgeRoom, type RoomVerdict } from '../core/quota.ts'
-import { EpisodeChanged, PackRefused } from '../episodes/pack.ts'
-import { type Look, listFolders, lookAt } from '../episodes/scan.ts'
-import { fingerprint } from '../episodes/tree.ts'
-import { episodeBytes, freeBytes } from '../episodes/usage.ts'
-import type { Entry } from '../outbox/entry.ts'
-import { type Refused, readRefused, writeRefused } from '../outbox/refused.ts'
+import type { EpisodeId } from '@cis490/shared/ids.ts'
+import { messageOf } from '@cis490/shared/node/errno.ts'
+import { listFolders, lookAt } from '../episodes/scan.ts'
+import { episodeBytes } from '../episodes/usage.ts'
+import { readRefused, writeRefused } from '../outbox/refused.ts'
 import type { AgentContext } from './context.ts'
-import { finishDelivered, type LeftFolder } from './finish-delivered.ts'
+import { finishDelivered } from './finish-delivered.ts'
 import { firstTime } from './first-time.ts'
-import { type GateVerdict, type PackOptions, packOne } from './pack-one.ts'
+import { packFinished } from './pack-finished.ts'
+import type { GateVerdict, PackOptions } from './pack-one.ts'
 import { reclaim } from './reclaim.ts'
-
-export type Unfinished = { readonly id: EpisodeId } & Exclude<Finished, { state: 'finished' }>
-
-export interface ScanResult {
-  readonly packed: Entry[]
-  /** Every finished episode that cannot be packed as it is, old ones included. */
-  readonly refused: Refused[]
-  readonly unfinished: Unfinished[]
-  readonly unreadable: { readonly name: string; readonly reason: string }[]
-  /** Finished, and to be packed by a later scan. */
-  readonly later: {
-    readonly id: EpisodeId
-    readonly reason: 'fault' | Exclude<RoomVerdict, 'enough'>
-    readonly detail?: string
-  }[]
-  readonly reclaimed: readonly ReclaimStep[]
-  readonly deleted: EpisodeId[]
-  /** Delivered folders that are still there. */
-  readonly left: LeftFolder[]
-  /** Given up by a person; the folder stays and is not packed. */
-  readonly dropped: EpisodeId[]
-}
+import type { ScanResult } from './scan-result.ts'
 
 /** The caller holds the agent's lock. Faults of single episodes are logged and counted, not thrown. */
 export async function scan(context: AgentContext, options: PackOptions = {}): Promise<ScanResult> {
@@ -62,7 +36,8 @@ export async function scan(context: AgentContext, options: PackOptions = {}): Pr
   let taken = excess > 0 ? await bytesUsed(context, ids) : used
   for (const id of ids) {
     options.signal?.throwIfAborted()
-    if (outbox.hasReceipt(id) || (await outbox.find(id))) continue
+    // In this order: while we look, a delivery may turn the entry into a receipt, never the reverse.
+    if ((await outbox.find(id)) || outbox.hasReceipt(id)) continue
     if (outbox.tombstoneOf(id)) {
       result.dropped.push(id)
       continue
@@ -75,74 +50,11 @@ export async function scan(context: AgentContext, options: PackOptions = {}): Pr
       continue
     }
     const packed = result.packed.length
-    await judge(context, id, look, { ...options, gateAllows }, result, earlier.get(id), taken)
+    await packFinished(context, id, look, { ...options, gateAllows }, result, earlier.get(id), taken)
     if (result.packed.length > packed) taken += result.packed.at(-1)?.bytes ?? 0
   }
   await writeRefused(config.paths.state, result.refused)
   return result
-}
-
-async function judge(
-  context: AgentContext,
-  id: EpisodeId,
-  { verdict, tree }: Look,
-  options: PackOptions,
-  result: ScanResult,
-  earlier: Refused | undefined,
-  used: number,
-): Promise<void> {
-  const { config, outbox, log, now } = context
-  if (verdict.state !== 'finished') {
-    result.unfinished.push({ id, ...verdict })
-    if (verdict.state !== 'recording' && firstTime(outbox, `${verdict.state} ${id}`))
-      log.warn(
-        { event: `episode-${verdict.state}`, id, ...verdict, remedy: remedyOf(verdict.state) },
-        'an episode is not finished and will not be by itself',
-      )
-    return
-  }
-  const print = fingerprint(tree)
-  if (earlier?.tree === print.tree) {
-    result.refused.push(earlier)
-    return
-  }
-  const free = await freeBytes(config.paths.outbox)
-  const room = judgeRoom({ used, quota: config.quota.bytes, free, reserve: config.quota.reserve }, print.bytes)
-  if (room !== 'enough') {
-    result.later.push({ id, reason: room })
-    if (firstTime(outbox, `room ${room}`))
-      log.error({ event: 'packing-stopped', reason: room, id }, 'no room to pack: free disk space or raise the quota')
-    return
-  }
-  try {
-    const entry = await packOne(context, verdict.meta, tree, options)
-    result.packed.push(entry)
-    log.info({ event: 'packed', id, bytes: entry.bytes, lane: entry.lane }, 'packed an episode')
-  } catch (error) {
-    options.signal?.throwIfAborted()
-    if (error instanceof EpisodeChanged) result.unfinished.push({ id, state: 'recording', reason: 'changed-while-packing' })
-    else if (error instanceof PackRefused) {
-      const commit = verdict.meta.code_version?.commit
-      const { path, reason } = error
-      result.refused.push({
-        id,
-        path,
-        reason,
-        at: timestamp(now()),
-        ...(commit === undefined ? {} : { commit }),
-        bytes: print.bytes,
-        tree: print.tree,
-      })
-      log.error({ event: 'pack-refused', id, path, reason }, 'an episode holds what no archive may carry: mend its folder')
-    } else {
-      result.later.push({ id, reason: isErrno(error, 'ENOSPC', 'EDQUOT') ? 'disk-full' : 'fault', detail: messageOf(error) })
-      log.error({ event: 'pack-failed', id, cause: messageOf(error) }, 'could not pack an episode')
-    }
-  }
-}
-
-function remedyOf(state: 'stuck' | 'invalid'): string {
-  return state === 'stuck' ? 'touch meta.json' : 'write a valid meta.json'
 }
 
 async function bytesUsed({ outbox, config }: AgentContext, ids: readonly EpisodeId[]): Promise<number> {

@@ -7,7 +7,8 @@ import type { Command } from 'commander'
 import { defaultConfigFile } from '../config.ts'
 import type { Entry } from '../outbox/entry.ts'
 import { action, type CommandOptions, withOutbox } from './context.ts'
-import { type ScanResult, scan } from './scan-episodes.ts'
+import { scan } from './scan-episodes.ts'
+import type { ScanResult } from './scan-result.ts'
 
 export function registerScan(program: Command): void {
   addCommand(program, 'scan', 'reclaim the outbox, then pack every finished episode', defaultConfigFile).action(action(runScan))

@@ -273,3 +273,16 @@ test('names that no episode can have are reported and left alone', async () => {
   const { unreadable } = await scan(agent.context)
   expect(unreadable.map((one) => one.name).sort()).toEqual(['.tmp', 'a..b', 'stray-file'])
 })
+
+test('a sidecar that is being replaced is left alone; one whose entry is gone is removed', async () => {
+  const home = makeAgentHome()
+  recordEpisode(home, id)
+  await using agent = await openContext(home)
+  await scan(agent.context)
+  writeFileSync(join(home.outbox, 'ep-1.json.tmp'), '{')
+  writeFileSync(join(home.outbox, 'ep-2.json.tmp'), '{')
+  await scan(agent.context)
+  expect(readdirSync(home.outbox)).toEqual(['ep-1.json', 'ep-1.json.tmp', 'ep-1.tar.zst'])
+  await agent.outbox.remove(id)
+  expect(readdirSync(home.outbox)).toEqual([])
+})

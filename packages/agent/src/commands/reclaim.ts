@@ -17,9 +17,12 @@ export async function reclaim({ outbox, config, log }: AgentContext, folders: Re
   const files = await outbox.files()
   const entries = new Map((await outbox.entries()).map((entry) => [entry.id, entry]))
   const ids = (kind: 'archive' | 'sidecar') => files.flatMap((file) => (file.kind === kind ? [file.id] : []))
+  const archives = new Set(ids('archive'))
+  // The sidecar of an entry may be in the middle of being replaced by the half that ships.
+  const unfinished = files.filter((file) => file.kind === 'part' || (file.kind === 'sidecar-temp' && !archives.has(file.id)))
   const steps = planReclaim({
-    parts: files.flatMap((file) => (file.kind === 'part' ? [file.name] : [])),
-    archives: ids('archive'),
+    parts: unfinished.map((file) => file.name),
+    archives: [...archives],
     sidecars: new Map(ids('sidecar').map((id) => [id, entries.get(id)])),
     folders,
     receipts: outbox.receipts,

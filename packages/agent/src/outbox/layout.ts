@@ -4,6 +4,8 @@ import { archiveSuffix } from '@cis490/shared/protocol.ts'
 
 export const sidecarSuffix = '.json'
 export const partSuffix = '.part'
+/** Of a sidecar that is being replaced. */
+export const tempSuffix = `${sidecarSuffix}.tmp`
 
 export function archiveName(id: EpisodeId): string {
   return `${id}${archiveSuffix}`
@@ -16,13 +18,17 @@ export function sidecarName(id: EpisodeId): string {
 /** What a name in the outbox stands for. Names that are none of ours are `foreign` and never touched. */
 export type OutboxFile =
   | { readonly kind: 'part'; readonly name: string }
-  | { readonly kind: 'archive' | 'sidecar'; readonly name: string; readonly id: EpisodeId }
+  | { readonly kind: 'archive' | 'sidecar' | 'sidecar-temp'; readonly name: string; readonly id: EpisodeId }
   | { readonly kind: 'foreign'; readonly name: string }
 
 export function readName(name: string): OutboxFile {
-  // A sidecar that was being replaced leaves `.json.tmp`: as unfinished as a part.
-  if (name.endsWith(partSuffix) || name.endsWith(`${sidecarSuffix}.tmp`)) return { kind: 'part', name }
-  for (const [kind, suffix] of [['archive', archiveSuffix] as const, ['sidecar', sidecarSuffix] as const]) {
+  if (name.endsWith(partSuffix)) return { kind: 'part', name }
+  const suffixes = [
+    ['archive', archiveSuffix] as const,
+    ['sidecar', sidecarSuffix] as const,
+    ['sidecar-temp', tempSuffix] as const,
+  ]
+  for (const [kind, suffix] of suffixes) {
     if (!name.endsWith(suffix)) continue
     const id = EpisodeId.safeParse(name.slice(0, -suffix.length))
     if (id.success) return { kind, name, id: id.data }

@@ -10,7 +10,7 @@ import { Journal } from '@cis490/shared/node/journal.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { Receipt } from '@cis490/shared/receipt.ts'
 import { type Entry, Sidecar } from './entry.ts'
-import { archiveName, type OutboxFile, partSuffix, sidecarName } from './layout.ts'
+import { archiveName, type OutboxFile, partSuffix, sidecarName, tempSuffix } from './layout.ts'
 import { listOutbox, readEntries, readEntry } from './read.ts'
 import { KnownReceipt, Packed, readRecords, Tombstone } from './records.ts'
 
@@ -164,6 +164,7 @@ export class Outbox implements AsyncDisposable {
     await removeFile(this.archivePath(id))
     await syncDir(this.dir)
     await removeFile(join(this.dir, sidecarName(id)))
+    await removeFile(join(this.dir, `${id}${tempSuffix}`))
     await syncDir(this.dir)
   }
 

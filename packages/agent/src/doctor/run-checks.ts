@@ -10,7 +10,7 @@ export async function runChecks(checks: readonly Check[]): Promise<CheckResult[]
   const runOne = async (check: Check): Promise<CheckResult> => {
     // All checks are on the map before one looks for its roots.
     await Promise.resolve()
-    const roots = await Promise.all(check.depends_on.map((code) => results.get(code)))
+    const roots = await Promise.all(check.depends_on.map(async (code) => results.get(code)))
     const root = roots.find((result) => result?.outcome === 'fail' || result?.outcome === 'unknown')
     const started = performance.now()
     const finding = root ? { outcome: 'skip' as const, text: `not asked: ${root.title} comes first` } : await within(check)

@@ -18,7 +18,7 @@ export class Incoming implements AsyncDisposable {
   #batched = 0
   #bytes = 0
   #writing: Promise<void> | undefined
-  #failure: unknown
+  #failure: Error | undefined
 
   private constructor(path: string, sidecarPath: string, file: FileHandle) {
     this.path = path
@@ -54,7 +54,7 @@ export class Incoming implements AsyncDisposable {
     this.#batched = 0
     this.#writing = writeAll(this.#file, bytes)
       .catch((error: unknown) => {
-        this.#failure ??= error
+        this.#failure ??= error as Error
       })
       .finally(() => {
         this.#writing = undefined

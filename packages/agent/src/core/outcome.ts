@@ -100,10 +100,10 @@ function later(sent: Sent, answer: Answered, code: string, now: number, random: 
   return { outcome: 'later', code, nextAt: now + Math.max(floor, jitteredDelay(sent.attempts, random, base)) } as const
 }
 
-/** The receiver got other bytes than we named, or the archive could not be read to its end. @param unchanged the archive on disk still has its hash. @param mismatches how often it was so before */
+/** The receiver got other bytes than we named, or the archive could not be read to its end. @param unchanged the archive on disk still has its hash. @param mismatches how often in a row it was so, this time included */
 export type RehashVerdict = 'retry' | 'quarantine' | 'repack'
 export function afterRehash(unchanged: boolean, mismatches: number, folderExists: boolean): RehashVerdict {
-  if (unchanged) return mismatches < 3 ? 'retry' : 'quarantine'
+  if (unchanged) return mismatches <= 3 ? 'retry' : 'quarantine'
   return folderExists ? 'repack' : 'quarantine'
 }
 

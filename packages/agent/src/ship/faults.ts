@@ -22,6 +22,7 @@ const serverCertificate: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is from a CA that is not in receiver.ca_file: fetch the CA certificate',
   UNABLE_TO_GET_ISSUER_CERT: 'its certificate is from a CA that is not in receiver.ca_file: fetch the CA certificate',
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is from a CA that is not in receiver.ca_file: fetch the CA certificate',
+  INVALID_PURPOSE: 'its certificate is not one for a server: issue one with the server usage',
   CERT_SIGNATURE_FAILURE: 'its certificate is not signed by the CA in receiver.ca_file: fetch the CA certificate',
 }
 

@@ -1,0 +1,170 @@
+import { once } from 'node:events'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { problem } from '@cis490/shared/problems.ts'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { Answer } from '../../../packages/agent/src/core/answer.ts'
+import type { Check, Finding } from '../../../packages/agent/src/doctor/check.ts'
+import { certificate } from '../../../packages/agent/src/doctor/checks/certificate.ts'
+import { judgeRoom } from '../../../packages/agent/src/doctor/checks/disk.ts'
+import { type OutboxSummary, outboxCheck } from '../../../packages/agent/src/doctor/checks/outbox.ts'
+import { receiverReachable } from '../../../packages/agent/src/doctor/checks/receiver-reachable.ts'
+import { runChecks } from '../../../packages/agent/src/doctor/run-checks.ts'
+import { expired, hostFiles, makePki, type Pki } from '../../support/pki.ts'
+
+const day = 86_400_000
+const signal = new AbortController().signal
+
+describe('runChecks', () => {
+  const check = (code: string, run: Check['run'], more: Partial<Check> = {}): Check => ({
+    ...{ code, title: code, severity: 'critical', timeout: 5000, depends_on: [], remedy: 'mend it', run },
+    ...more,
+  })
+  const finding = (outcome: Finding['outcome']) => async () => ({ outcome, text: outcome })
+
+  test('what follows from a failed check is skipped, in whatever order they stand', async () => {
+    const results = await runChecks([check('leaf', finding('fail'), { depends_on: ['root'] }), check('root', finding('fail'))])
+    expect(results.map(({ code, outcome }) => [code, outcome])).toEqual([
+      ['leaf', 'skip'],
+      ['root', 'fail'],
+    ])
+    expect(results[0]).not.toHaveProperty('remedy')
+    expect(results[1]).toMatchObject({ remedy: 'mend it' })
+  })
+
+  test('a check that does not apply hides nothing', async () => {
+    const results = await runChecks([check('root', finding('skip')), check('leaf', finding('warn'), { depends_on: ['root'] })])
+    expect(results[1]?.outcome).toBe('warn')
+  })
+
+  test('a check that throws or takes too long is unknown, never a pass', async () => {
+    const results = await runChecks([
+      check('throws', () => Promise.reject(new Error('no permission'))),
+      check('hangs', () => new Promise(() => undefined), { timeout: 10 }),
+    ])
+    expect(results.map(({ outcome, text }) => [outcome, text])).toEqual([
+      ['unknown', 'could not find out: no permission'],
+      ['unknown', 'no result within 0.01 s'],
+    ])
+  })
+})
+
+describe('certificate', () => {
+  let pki: Pki
+  let dir: string
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'cis490-doctor-'))
+    pki = await makePki(dir)
+    return () => rmSync(dir, { recursive: true })
+  })
+  const judge = (files: { cert_file?: string; key_file?: string } = {}, now = Date.now()) =>
+    certificate({ cert_file: pki.host.certFile, key_file: pki.host.keyFile, ...files, now: () => now }).run(signal)
+
+  test('a fresh pair passes and says how long', async () => {
+    expect(await judge()).toMatchObject({ outcome: 'pass', data: { days_left: 29 } })
+  })
+
+  test('in its last week it is a warning', async () => {
+    expect(await judge({}, Date.now() + 25 * day)).toMatchObject({ outcome: 'warn', text: 'the certificate expires in 4 days' })
+  })
+
+  test('expired, missing, not a certificate, of another key: each is a fail with its own words', async () => {
+    const old = await hostFiles(dir, 'old', pki.authority, 'lab-07', expired(3))
+    writeFileSync(join(dir, 'junk'), 'junk')
+    const sentences = await Promise.all([
+      judge({ cert_file: old.certFile, key_file: old.keyFile }),
+      judge({ cert_file: join(dir, 'none') }),
+      judge({ cert_file: join(dir, 'junk') }),
+      judge({ key_file: pki.server.keyFile }),
+      judge({ key_file: '' }),
+    ])
+    expect(sentences.map(({ outcome }) => outcome)).toEqual(Array(5).fill('fail'))
+    expect(sentences.map(({ text }) => text)).toEqual([
+      expect.stringContaining('expired on'),
+      expect.stringContaining('cannot read the certificate'),
+      expect.stringContaining('is no PEM certificate'),
+      expect.stringContaining('does not belong to'),
+      expect.stringContaining('go together'),
+    ])
+  })
+
+  test('a key that everybody can read is a warning with the command', async () => {
+    const open = await hostFiles(dir, 'open', pki.authority, 'lab-07')
+    chmodSync(open.keyFile, 0o644)
+    const finding = await judge({ cert_file: open.certFile, key_file: open.keyFile })
+    expect(finding).toMatchObject({ outcome: 'warn', remedy: `sudo chmod 600 ${open.keyFile}` })
+  })
+
+  test('without certificates there is nothing to check', async () => {
+    expect(await judge({ cert_file: '', key_file: '' })).toMatchObject({ outcome: 'skip' })
+  })
+})
+
+describe('disk', () => {
+  test.each([
+    ['half free is well', 50, 0, 'pass'],
+    ['under a tenth is a warning', 9.9, 0, 'warn'],
+    ['under a fiftieth is a fail', 1.9, 0, 'fail'],
+    ['under the reserve is a fail, however small its part', 50, 51, 'fail'],
+  ])('%s', (_, free, reserve, outcome) => {
+    expect(judgeRoom(free, 100, reserve, '/x').outcome).toBe(outcome)
+  })
+})
+
+describe('outbox', () => {
+  const none = { count: 0, bytes: 0 }
+  const some = { count: 2, bytes: 10 }
+  const summary = (more: Partial<OutboxSummary['lanes']>, stuck: OutboxSummary['stuck'] = []): OutboxSummary => ({
+    lanes: { ready: none, gated: none, quarantine: none, ...more },
+    oldest_age_s: 60,
+    stuck,
+  })
+  test.each([
+    ['empty is well', summary({}), 'pass', 'empty'],
+    ['what is ready goes by itself', summary({ ready: some }), 'pass', '2 ready'],
+    ['gated episodes wait for an update', summary({ gated: some }), 'warn', 'gated lane'],
+    ['quarantine comes before gated', summary({ gated: some, quarantine: some }), 'warn', 'refused for good'],
+    ['an episode that never finishes is told', summary({}, [{ id: 'ep-9', reason: 'old' }]), 'warn', 'episode-stuck'],
+  ])('%s', async (_, value, outcome, text) => {
+    expect(await outboxCheck(async () => value).run(signal)).toMatchObject({ outcome, text: expect.stringContaining(text) })
+  })
+
+  test('an outbox that cannot be read is a fail', async () => {
+    expect(await outboxCheck(() => Promise.reject(new Error('EACCES'))).run(signal)).toMatchObject({ outcome: 'fail' })
+  })
+})
+
+describe('receiver-reachable', () => {
+  async function port(): Promise<string> {
+    const server = createServer((socket) => socket.on('error', () => undefined))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    return `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+  const judge = (url: string, answer: Answer) => receiverReachable({ url, ask: async () => answer }).run(signal)
+  const answer = (status: number, more = {}): Answer => ({ kind: 'answer', status, body: '', headers: {}, ...more })
+
+  test('each step that fails is named', async () => {
+    const url = await port()
+    const refusal = { problem: problem('certificate-expired', 'it expired', { remediation: 'fetch it' }) }
+    const steps = await Promise.all([
+      judge('https://no-such-host.invalid', answer(200)),
+      judge('https://127.0.0.1:1', answer(200)),
+      judge(url, { kind: 'fault', code: 'certificate-refused', message: 'no' }),
+      judge(url, answer(403, refusal)),
+      judge(url, answer(200)),
+    ])
+    expect(steps.map(({ outcome, data }) => [outcome, data?.['step']])).toEqual([
+      ['fail', 'DNS'],
+      ['fail', 'TCP'],
+      ['fail', 'TLS'],
+      ['fail', 'authorised'],
+      ['pass', undefined],
+    ])
+    expect(steps[3]?.remedy).toBe('fetch it')
+  })
+})

@@ -1,9 +1,8 @@
 /** The gated lane: each distinct commit is asked about once when there is a reason to, and all its entries follow the answer. */
-import { GateAnswer } from '@cis490/shared/gate-answer.ts'
-import { parseObject } from '@cis490/shared/jsonl.ts'
-import type { Answer } from '../core/answer.ts'
+import type { GateAnswer } from '@cis490/shared/gate-answer.ts'
 import { gateVerdict, remember, whyAsk } from '../core/gate-lane.ts'
 import type { Entry } from '../outbox/entry.ts'
+import { gateOf } from './ask-gate.ts'
 import type { Shipping } from './shipping.ts'
 
 /** Does nothing where the receiver does not answer: the lane stays, and the next pass asks again. */
@@ -35,9 +34,4 @@ function remind(shipping: Shipping, commit: string | undefined, answer: GateAnsw
   const detail = `${entries.length} episodes wait on the gated lane`
   const head = answer.head_commit ?? answer.head ?? undefined
   shipping.teller.tell({ code, detail, commit, head, remediation: answer.remediation })
-}
-
-function gateOf(answer: Answer): GateAnswer | undefined {
-  if (answer.kind === 'fault' || answer.status !== 200) return undefined
-  return GateAnswer.safeParse(parseObject(answer.body)).data
 }

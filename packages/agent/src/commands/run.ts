@@ -9,6 +9,7 @@ import { type App, makeApp } from '../app.ts'
 import { defaultConfigFile } from '../config.ts'
 import { nextTurn } from '../core/pass-plan.ts'
 import { Outbox } from '../outbox/outbox.ts'
+import { gateAsker } from './ask-gate.ts'
 import { type AgentContext, action, type CommandOptions, readConfig, takeAgentLock } from './context.ts'
 import { scan } from './scan-episodes.ts'
 import { shipPass } from './ship-pass.ts'
@@ -37,17 +38,17 @@ async function run(options: CommandOptions): Promise<number> {
   stack.use(onHangup(() => reload(app, context, shipWake)))
   log.info({ event: 'up', host: app.shipping.client().host, version: build.version, commit: build.commit }, 'agent is up')
   await Promise.all([
-    scanLoop(context, ending.signal, scanWake, () => shipWake.ring()),
+    scanLoop(context, app, ending.signal, scanWake, () => shipWake.ring()),
     shipLoop(context, app, ending.signal, shipWake),
   ])
   log.info({ event: 'down' }, 'agent is down')
   return exit.clean
 }
 
-async function scanLoop(context: AgentContext, signal: AbortSignal, wake: Wake, packed: () => void): Promise<void> {
+async function scanLoop(context: AgentContext, app: App, signal: AbortSignal, wake: Wake, packed: () => void): Promise<void> {
   while (!signal.aborted) {
     try {
-      const result = await scan(context, { signal })
+      const result = await scan(context, { gateAllows: gateAsker(app.shipping, signal), signal })
       if (result.packed.length > 0) packed()
     } catch (error) {
       if (!signal.aborted) context.log.error({ event: 'scan-failed', cause: messageOf(error) }, 'could not scan the episodes')

@@ -6,6 +6,7 @@ import type { Command } from 'commander'
 import { makeApp } from '../app.ts'
 import { defaultConfigFile } from '../config.ts'
 import type { Entry } from '../outbox/entry.ts'
+import { gateAsker } from './ask-gate.ts'
 import { action, type CommandOptions, withOutbox } from './context.ts'
 import { packProgress, scanExit } from './scan.ts'
 import { scan } from './scan-episodes.ts'
@@ -21,9 +22,11 @@ async function runShip(options: CommandOptions): Promise<number> {
   return withOutbox(options, async (context) => {
     const bar = transferProgress(() => context.outbox.entries())
     await using app = makeApp(context, process.stderr, (_, bytes) => bar.add(bytes))
-    const scanned = await scan(context, { onProgress: packProgress(), signal: ending.signal })
+    const { signal } = ending
+    const gateAllows = gateAsker(app.shipping, signal)
+    const scanned = await scan(context, { gateAllows, onProgress: packProgress(), signal })
     await bar.start()
-    const result = await shipPass(app.shipping, 'all', ending.signal)
+    const result = await shipPass(app.shipping, 'all', signal)
     bar.done()
     const left = await context.outbox.entries()
     if (options.json) printJson({ ...result, ...lanes(left), refused: scanned.refused.length, later: scanned.later.length })

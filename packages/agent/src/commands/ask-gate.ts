@@ -1,0 +1,27 @@
+/** The gate's answer for one stamp, before anything is packed for it: what it refuses goes straight to the gated lane. */
+import { GateAnswer } from '@cis490/shared/gate-answer.ts'
+import { parseObject } from '@cis490/shared/jsonl.ts'
+import type { Answer } from '../core/answer.ts'
+import { gateVerdict } from '../core/gate-lane.ts'
+import type { GateVerdict } from './pack-one.ts'
+import type { Shipping } from './shipping.ts'
+
+/** An unreachable receiver is `unavailable`: the episode is packed as ready, and its PUT will tell. */
+export function gateAsker(shipping: Shipping, signal: AbortSignal): (commit: string) => Promise<GateVerdict> {
+  return async (commit) => {
+    const answer = gateOf(await shipping.client().gate(commit, signal))
+    const verdict = answer ? gateVerdict(answer, commit) : 'unknown'
+    if (!answer || verdict === 'unknown') return { verdict: 'unavailable' }
+    if (verdict === 'accept') return { verdict }
+    const code = answer.code ?? 'commit-not-in-window'
+    const head = answer.head_commit ?? answer.head ?? undefined
+    shipping.teller.tell({ code, detail: 'the gate refuses this commit', commit, head, remediation: answer.remediation })
+    return { verdict, code }
+  }
+}
+
+/** @returns undefined where there was no usable answer */
+export function gateOf(answer: Answer): GateAnswer | undefined {
+  if (answer.kind === 'fault' || answer.status !== 200) return undefined
+  return GateAnswer.safeParse(parseObject(answer.body)).data
+}

@@ -1,0 +1,175 @@
+/** Passes over a real outbox against a receiver that answers what the test says. */
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { appendFileSync, existsSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { EpisodeId } from '@cis490/shared/ids.ts'
+import { problem } from '@cis490/shared/problems.ts'
+import { gateRemediation } from '@cis490/shared/remediation.ts'
+import { expect, onTestFinished, test } from 'vitest'
+import { makeApp } from '../../../packages/agent/src/app.ts'
+import type { AgentContext } from '../../../packages/agent/src/commands/context.ts'
+import { scan } from '../../../packages/agent/src/commands/scan-episodes.ts'
+import { shipPass } from '../../../packages/agent/src/commands/ship-pass.ts'
+import { AgentConfig } from '../../../packages/agent/src/config.ts'
+import { Outbox } from '../../../packages/agent/src/outbox/outbox.ts'
+import { type AgentHome, makeAgentHome, recordEpisode } from '../../support/agent-home.ts'
+import { capturedLog } from '../../support/captured-log.ts'
+
+type Handler = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void
+
+interface Bench {
+  readonly home: AgentHome
+  readonly context: AgentContext
+  readonly app: ReturnType<typeof makeApp>
+  /** Method and path of every request, in order. */
+  readonly requests: string[]
+  readonly raw: string[]
+  readonly signal: AbortSignal
+  clock: number
+}
+
+async function bench(handle: Handler): Promise<Bench> {
+  const requests: string[] = []
+  const server = createServer((request, response) => {
+    requests.push(`${request.method} ${request.url}`)
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk)).on('end', () => handle(request, response, Buffer.concat(chunks)))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const home = makeAgentHome()
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { episodes, outbox: outboxDir, state } = home
+  const config = AgentConfig.parse({
+    host: { name: 'lab-07' },
+    receiver: { url },
+    paths: { episodes, outbox: outboxDir, state },
+    ship: { concurrency: 1 },
+    quota: { reserve: 0 },
+  })
+  const made: { clock: number } = { clock: Date.now() }
+  const now = () => made.clock
+  const { log } = capturedLog()
+  const outbox = await Outbox.open({ outboxDir, stateDir: state, log, now })
+  const raw: string[] = []
+  const stream = { write: (text: string) => raw.push(text) > 0 } as unknown as NodeJS.WriteStream
+  const context = { config, outbox, log, now }
+  const app = makeApp(context, stream, () => undefined)
+  onTestFinished(async () => {
+    await app[Symbol.asyncDispose]()
+    await outbox[Symbol.asyncDispose]()
+    server.closeAllConnections()
+    server.close()
+  })
+  return Object.assign(made, { home, context, app, requests, raw, signal: new AbortController().signal })
+}
+
+function accept(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
+  const id = /episodes\/(.+)\.tar\.zst/.exec(request.url ?? '')?.[1]
+  const sha256 = createHash('sha256').update(body).digest('hex')
+  response
+    .writeHead(201)
+    .end(JSON.stringify({ id, host: 'lab-07', sha256, bytes: body.length, received_at: '2026-11-21T12:00:00.000Z' }))
+}
+
+function refuse(response: ServerResponse, ...what: Parameters<typeof problem>): void {
+  const body = problem(...what)
+  response.writeHead(body.status, { 'content-type': 'application/problem+json' }).end(JSON.stringify(body))
+}
+
+const gate = (head: string, verdict?: string) =>
+  JSON.stringify({
+    mode: 'enforce',
+    branch: 'main',
+    head,
+    window: 1,
+    size: 1,
+    fetched_at: null,
+    age_s: 0,
+    source: 'api',
+    failures: 0,
+    verdict,
+  })
+
+test('a commit is asked about once, its entries wait while the head stands and go when it moved', async () => {
+  let head = 'h1'
+  const bed = await bench((request, response, body) => {
+    if (request.url === '/v1/gate') return response.end(gate(head))
+    if (request.url?.startsWith('/v1/gate')) return response.end(gate(head, head === 'h1' ? 'refuse' : 'accept'))
+    if (head !== 'h1') return accept(request, response, body)
+    return refuse(response, 'commit-not-in-window', 'too old', { remediation: gateRemediation(), head_commit: head })
+  })
+  for (const id of ['a', 'b']) recordEpisode(bed.home, id)
+  await scan(bed.context)
+  for (const _ of [1, 2, 3]) await shipPass(bed.app.shipping, 'due', bed.signal)
+  expect(bed.requests.filter((one) => one.startsWith('PUT'))).toHaveLength(2)
+  expect(bed.requests.filter((one) => one.includes('?commit='))).toHaveLength(1)
+  expect(bed.raw.join('').trimEnd()).toBe(gateRemediation())
+  head = 'h2'
+  expect(await shipPass(bed.app.shipping, 'due', bed.signal)).toMatchObject({ delivered: 2 })
+  expect(await bed.context.outbox.entries()).toEqual([])
+  expect(existsSync(join(bed.home.episodes, 'a'))).toBe(false)
+})
+
+test('when the receiver lets nobody in, the first refusal ends the pass and the probe comes after 15 min', async () => {
+  let open = false
+  const bed = await bench((request, response, body) =>
+    open ? accept(request, response, body) : refuse(response, 'unauthorized', 'no token'),
+  )
+  for (const id of ['a', 'b', 'c']) recordEpisode(bed.home, id)
+  await scan(bed.context)
+  await shipPass(bed.app.shipping, 'due', bed.signal)
+  open = true
+  bed.clock += 14 * 60_000
+  await shipPass(bed.app.shipping, 'due', bed.signal)
+  expect(bed.requests).toHaveLength(1)
+  bed.clock += 60_000
+  expect(await shipPass(bed.app.shipping, 'due', bed.signal)).toMatchObject({ delivered: 3 })
+})
+
+test('after an answer that got lost it asks what is stored; other bytes there are a conflict, and nothing is sent', async () => {
+  const bed = await bench((request, response) => {
+    if (request.method === 'HEAD') return response.writeHead(200, { etag: `"sha256-${'b'.repeat(64)}"` }).end()
+    return request.socket.destroy()
+  })
+  recordEpisode(bed.home, 'a')
+  await scan(bed.context)
+  await shipPass(bed.app.shipping, 'all', bed.signal)
+  expect(await bed.context.outbox.entries()).toMatchObject([{ lane: 'ready', last: { status: 0, code: 'connection-cut' } }])
+  await shipPass(bed.app.shipping, 'all', bed.signal)
+  expect(bed.requests.map((one) => one.split(' ')[0])).toEqual(['PUT', 'HEAD'])
+  expect(await bed.context.outbox.entries()).toMatchObject([{ lane: 'quarantine', last: { code: 'content-conflict' } }])
+})
+
+test('an archive that is whole is sent four times before a person decides', async () => {
+  const bed = await bench((_, response) => refuse(response, 'sha256-mismatch', 'other bytes'))
+  recordEpisode(bed.home, 'a')
+  await scan(bed.context)
+  for (const _ of [1, 2, 3]) await shipPass(bed.app.shipping, 'all', bed.signal)
+  expect(await bed.context.outbox.entries()).toMatchObject([{ lane: 'ready', mismatches: 3, attempts: 3 }])
+  await shipPass(bed.app.shipping, 'all', bed.signal)
+  expect(await bed.context.outbox.entries()).toMatchObject([{ lane: 'quarantine', attempts: 4 }])
+})
+
+test('an archive that is damaged on the disk is made anew from its episode', async () => {
+  const bed = await bench(accept)
+  recordEpisode(bed.home, 'a')
+  await scan(bed.context)
+  appendFileSync(bed.context.outbox.archivePath(EpisodeId.parse('a')), 'damage')
+  expect(await shipPass(bed.app.shipping, 'all', bed.signal)).toMatchObject({ delivered: 0 })
+  expect((await scan(bed.context)).packed.map((entry) => entry.id)).toEqual(['a'])
+  expect(await shipPass(bed.app.shipping, 'all', bed.signal)).toMatchObject({ delivered: 1 })
+})
+
+test('one episode that always fails does not keep the others from their turn', async () => {
+  const bed = await bench((request, response, body) =>
+    request.url?.includes('/a.tar.zst') ? refuse(response, 'internal', 'oops') : accept(request, response, body),
+  )
+  for (const id of ['a', 'b']) recordEpisode(bed.home, id)
+  await scan(bed.context)
+  expect(await shipPass(bed.app.shipping, 'due', bed.signal)).toMatchObject({ attempted: 2, delivered: 1 })
+  expect(await bed.context.outbox.entries()).toMatchObject([{ id: 'a', lane: 'ready', last: { status: 500, code: 'internal' } }])
+})

@@ -1,8 +1,11 @@
 /** `cis490-receiver check-config`: the effective configuration, or what is wrong with it. */
 import { addCommand, type CommonOptions, printJson } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
+import { makeLogger } from '@cis490/shared/node/log.ts'
 import type { Command } from 'commander'
 import { defaultConfigFile, ReceiverConfig } from '../config.ts'
+import { RulesFile } from '../forge/rules-files.ts'
+import { BearerCheck } from '../http/bearer.ts'
 import { checkExposure, readClientCa, readTls } from '../material.ts'
 
 export function registerCheckConfig(program: Command): void {
@@ -16,5 +19,9 @@ function checkConfig(options: CommonOptions): void {
   checkExposure(config)
   readTls(config, Date.now())
   readClientCa(config)
+  new BearerCheck(config.auth.token_files)
+  const log = makeLogger(process.stderr)
+  RulesFile.deny(config.version_gate.deny_file, log, Date.now)
+  RulesFile.waivers(config.version_gate.waivers_file, log, Date.now)
   printJson(config)
 }

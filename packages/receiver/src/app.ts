@@ -86,7 +86,8 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
     return bavail * bsize
   }
   const running = new UploadsRunning()
-  const ready = () => gate.ready() && !state.stopping && !state.poisoned
+  const stopping = () => state.stopping || state.poisoned
+  const ready = () => gate.ready() && !stopping()
   const metrics = new Metrics({
     bodies: () => running.bodies,
     gateAgeS: () => gate.status().age_s ?? undefined,
@@ -124,6 +125,7 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
       fail(error)
     },
     authenticate: (request) => authenticate(request, false),
+    unavailable: () => (stopping() ? shuttingDown() : undefined),
     readsAll: openToAll,
     recordRejection: (row) => rejects.append(row),
   }
@@ -148,12 +150,13 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
 
   const isEpisode = (request: IncomingMessage) => (request.url ?? '').replace(/^https?:\/\/[^/]*/i, '').startsWith(episodesPrefix)
   const handle = (request: IncomingMessage, response: ServerResponse) => {
-    if (state.stopping || state.poisoned) return void sendShuttingDown(request, response, config, log)
     if (isEpisode(request)) return void serveEpisode(request, response, episodes)
+    if (stopping()) return void refuse(request, response, answerOf(shuttingDown(), log), config.limits, { connection: 'close' })
     if (request.headers.expect !== undefined) response.writeContinue()
     void smallListener(request, response)
   }
-  const opsEpisodes: EpisodesPorts = { ...episodes, allow: ['GET', 'HEAD'], authenticate: operator, readsAll: () => true }
+  const forOperator = { authenticate: operator, unavailable: () => undefined, readsAll: () => true }
+  const opsEpisodes: EpisodesPorts = { ...episodes, ...forOperator, allow: ['GET', 'HEAD'] }
   const handleOps = (request: IncomingMessage, response: ServerResponse) => {
     if (isEpisode(request)) void serveEpisode(request, response, opsEpisodes)
     else void opsListener(request, response)
@@ -212,12 +215,6 @@ async function listenOn(server: Server, address: string, key: string): Promise<s
   }
 }
 
-async function sendShuttingDown(
-  request: IncomingMessage,
-  response: ServerResponse,
-  config: ReceiverConfig,
-  log: Logger,
-): Promise<void> {
-  const refusal = new Refusal('shutting-down', 'the receiver is shutting down', { retry_after_s: 5 })
-  await refuse(request, response, answerOf(refusal, log), config.limits, { connection: 'close' })
+function shuttingDown(): Refusal {
+  return new Refusal('shutting-down', 'the receiver is shutting down', { retry_after_s: 5 })
 }

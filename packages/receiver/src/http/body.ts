@@ -87,6 +87,8 @@ export function readBody(
       Math.min(1000, limits.idle_timeout / 4),
     )
     if (signal?.aborted) return onAbort()
+    // Cut while the gate was asked: its `close` has been and will not come again.
+    if (request.destroyed && !request.readableEnded) return onClose()
     signal?.addEventListener('abort', onAbort)
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose)
   })

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { problem } from '@cis490/shared/problems.ts'
+import { episodesPrefix } from '@cis490/shared/protocol.ts'
 import { clientCertificateOptions } from './tls-peer.ts'
 
 export interface TlsMaterial {
@@ -51,18 +52,36 @@ export function secureOptions({ cert, key }: TlsMaterial) {
   return { ...clientCertificateOptions, cert, key, minVersion: 'TLSv1.3' } as const
 }
 
-function badRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+/** The parser fails again on whatever comes after the fault; the answer that is on its way must outlive that. */
+const told = new WeakSet<Socket>()
+
+function badRequest(error: ParseError, socket: Socket): void {
+  if (told.has(socket)) return
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy()
     return
   }
+  told.add(socket)
   const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-  const told = slow ? problem('too-slow', 'the request headers did not come in time') : { title: 'Not valid HTTP', status: 400 }
-  const body = JSON.stringify(told)
+  const body = JSON.stringify(slow ? problem('too-slow', 'the request headers did not come in time') : badSyntax(error))
   const status = slow ? '408 Request Timeout' : '400 Bad Request'
   socket.end(
     `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   )
+  const timer = setTimeout(() => socket.destroy(), 1000).unref()
+  socket.once('close', () => clearTimeout(timer))
+}
+
+interface ParseError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer
+}
+
+/** A byte that no request target may have (RFC 9112 section 3.2) ends the parser before the routes see it. */
+function badSyntax(error: ParseError): object {
+  const start = error.rawPacket?.toString('latin1', 0, 64) ?? ''
+  return error.code === 'HPE_INVALID_URL' && start.includes(` ${episodesPrefix}`)
+    ? problem('bad-id', 'the path of an episode is ASCII; nothing is percent-decoded')
+    : { title: 'Not valid HTTP', status: 400 }
 }
 
 /** @returns the address that it listens on. Rejects with the system's error (EADDRINUSE, EACCES). */

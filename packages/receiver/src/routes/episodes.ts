@@ -18,6 +18,8 @@ export interface EpisodesPorts extends PutEpisodePorts {
   readonly allow: readonly string[]
   /** Certificate, then bearer. @throws Refusal */
   authenticate(request: IncomingMessage): Peer
+  /** Why nobody is served now. */
+  unavailable(): Refusal | undefined
   readsAll(peer: Peer): boolean
   recordRejection(row: RejectRow): Promise<void>
 }
@@ -27,6 +29,8 @@ export async function serveEpisode(request: IncomingMessage, response: ServerRes
   const seen: Seen = { target: targetOf(request) }
   try {
     seen.peer = ports.authenticate(request)
+    const closed = ports.unavailable()
+    if (closed) throw closed
     await dispatch(request, response, seen, ports)
   } catch (error) {
     await answerError(request, response, error, seen, ports)
@@ -80,7 +84,10 @@ async function answerError(
     return
   }
   const answer = answerOf(error, ports.log)
-  const extra: Record<string, string> = answer.status === 405 ? { allow: ports.allow.join(', ') } : {}
+  const extra: Record<string, string> = {
+    ...(answer.status === 405 && { allow: ports.allow.join(', ') }),
+    ...(answer.problem.code === 'shutting-down' && { connection: 'close' }),
+  }
   // The row is for the monitor; a full disk must not keep the answer from the client.
   const rest = refuse(request, response, answer, ports.drain, extra)
   if (request.method !== 'PUT') {

@@ -25,7 +25,7 @@ export async function getEpisode(
     'accept-ranges': 'bytes',
     'cache-control': 'private, immutable',
   }
-  const range = parseRange(request.headers.range, bytes)
+  const range = parseRange(wantedRange(request, headers.etag), bytes)
   if (range === 'unsatisfiable') {
     response.writeHead(416, { ...headers, 'content-range': `bytes */${bytes}`, 'content-length': 0 }).end()
     return
@@ -38,4 +38,11 @@ export async function getEpisode(
     return
   }
   await pipeline(file.createReadStream({ start, end, highWaterMark: 1 << 20, autoClose: false }), response)
+}
+
+/** Ranges are for GET alone (RFC 9110 section 14.2), and only of the bytes that the client has begun with. */
+function wantedRange(request: IncomingMessage, etag: string): string | undefined {
+  const ifRange = request.headers['if-range']
+  if (request.method !== 'GET' || (ifRange !== undefined && ifRange !== etag)) return undefined
+  return request.headers.range
 }

@@ -57,8 +57,11 @@ export async function putEpisode(
   refuseIf(lengthVerdict(claim.length, ports.limits.max_episode_size))
   requireClaimedHost(request, peer)
   const key: EpisodeKey = { host: requireHost(peer), id }
-  await admitLoad(claim, key, ports)
-  if (claim.ifNoneMatch && (await ports.episodes.find(key))) throw new Refusal('already-exists', 'this episode is stored already')
+  const freeBytes = await ports.freeBytes()
+  const exists = claim.ifNoneMatch && (await ports.episodes.find(key)) !== undefined
+  // Nothing is awaited between counting and taking the turn: uploads that come together must not all count the same.
+  admitLoad(claim, key, freeBytes, ports)
+  if (exists) throw new Refusal('already-exists', 'this episode is stored already')
   using turn = ports.running.begin(key.host, id)
   if (!turn) throw new Refusal('upload-in-progress', 'another request is sending this episode', { retry_after_s: 5 })
   if (claim.expectsContinue) response.writeContinue()
@@ -69,14 +72,14 @@ export async function putEpisode(
   return { status: done.status, receipt: done.receipt }
 }
 
-async function admitLoad(claim: Claim, key: EpisodeKey, ports: PutEpisodePorts): Promise<void> {
+function admitLoad(claim: Claim, key: EpisodeKey, freeBytes: number, ports: PutEpisodePorts): void {
   const today = ports.running.today(key.host, Date.now())
   const load = {
     bodies: ports.running.bodies,
     uploadsOfHost: ports.running.ofHost(key.host),
     bytesOfHostToday: today.bytes,
     episodesOfHostToday: today.episodes,
-    freeBytes: await ports.freeBytes(),
+    freeBytes,
   }
   refuseIf(roomVerdict(claim.length, load, ports.limits))
   refuseIf(loadVerdict(claim.length, load, ports.limits, Math.random()))

@@ -12,7 +12,8 @@ export type EpisodeId = z.infer<typeof EpisodeId>
 /** Lower-cased DNS-like name, no wildcard, no `..` (it names a folder). */
 export const HostName = z
   .string()
-  .transform((name) => name.toLowerCase())
+  // ASCII only: the Kelvin sign and its like lower-case into letters, and would make one host another.
+  .transform((name) => name.replace(/[A-Z]/g, (letter) => letter.toLowerCase()))
   .pipe(
     z
       .string()

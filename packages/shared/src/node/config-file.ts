@@ -40,19 +40,30 @@ function place(path: string, text: string, key: string[]): string {
   return line === undefined ? path : `${path}:${line}`
 }
 
-/** Line (from 1) that sets this key path, or the nearest table that is there. */
+/** Line (from 1) that sets this key path, or the nearest table or inline table around it. */
 export function lineOf(text: string, key: readonly string[]): number | undefined {
-  let table = ''
-  let nearest: number | undefined
+  let table: string[] = []
+  let nearest: { line: number; depth: number } | undefined
+  const items = new Map<string, number>()
   for (const [k, raw] of text.split('\n').entries()) {
-    const header = /^\s*\[\[?([^\]]+)\]\]?/.exec(raw)
-    if (header) table = (header[1] as string).replaceAll(/["'\s]/g, '')
-    const name = /^\s*(["']?)([A-Za-z0-9_.-]+)\1\s*=/.exec(raw)?.[2]
-    const full = header ? table : [table, name].filter(Boolean).join('.')
-    if ((header || name) && full === key.join('.')) return k + 1
-    if (header && table === key[0]) nearest = k + 1
+    const header = /^\s*(\[\[?)([^\]]+)\]\]?/.exec(raw)
+    const name = /^\s*(["']?)([A-Za-z0-9_.-]+)\1\s*=/.exec(raw)
+    if (header) table = tablePath(header[2] as string, header[1] === '[[', items)
+    else if (!name) continue
+    const full = header ? table : [...table, ...(name?.[1] ? [name[2] as string] : (name?.[2] ?? '').split('.'))]
+    if (full.length > key.length || full.some((part, at) => part !== key[at])) continue
+    if (full.length > (nearest?.depth ?? 0)) nearest = { line: k + 1, depth: full.length }
   }
-  return nearest
+  return nearest?.line
+}
+
+/** Items of an array of tables are counted: the second `[[deny]]` is `deny.1`. */
+function tablePath(header: string, isItem: boolean, items: Map<string, number>): string[] {
+  const path = header.replaceAll(/["'\s]/g, '').split('.')
+  if (!isItem) return path
+  const index = items.get(path.join('.')) ?? 0
+  items.set(path.join('.'), index + 1)
+  return [...path, String(index)]
 }
 
 /** A secret is a path in the configuration. @returns the file's text without surrounding white space */

@@ -17,6 +17,10 @@ afterEach(async () => {
   await lab[Symbol.asyncDispose]()
 })
 
+async function gateHead(): Promise<string> {
+  return JSON.parse((await lab.agent('status', '--json')).stdout).gate.answer.head
+}
+
 describe('ship', () => {
   test('an episode arrives, and here only its receipt stays', async () => {
     await lab.startReceiver()
@@ -37,6 +41,8 @@ describe('ship', () => {
     await lab.startReceiver()
     for (const id of ['old-1', 'old-2']) await lab.record(id, stale)
     await lab.record('new-1', lab.repo.log()[0])
+    // Packed already, as before a commit left the window: the upload itself is refused.
+    await lab.agent('scan')
     const { code, stderr } = await lab.agent('ship')
     expect(code).toBe(1)
     const lines = stderr.split('\n')
@@ -53,16 +59,25 @@ describe('ship', () => {
     ])
   })
 
+  test('a commit that the gate refuses is not sent at all', async () => {
+    await lab.startReceiver()
+    await lab.record('old', stale)
+    const { code, stderr } = await lab.agent('ship')
+    expect(code).toBe(1)
+    expect(stderr).toContain(gateRemediation())
+    expect(await lab.rejects()).toEqual([])
+  })
+
   test('the gated lane goes when its commit comes into the window', async () => {
     await lab.startReceiver('window = 1\n')
     const first = lab.repo.log()[0] as string
     lab.repo.commit()
     const second = lab.repo.log()[0] as string
-    await expect.poll(async () => JSON.parse((await lab.agent('status', '--json')).stdout).gate.answer.head).toBe(second)
+    await expect.poll(gateHead, { timeout: 30_000 }).toBe(second)
     await lab.record('early', first)
     expect((await lab.agent('ship')).code).toBe(1)
     lab.repo.run('update-ref', 'refs/heads/main', first)
-    await expect.poll(async () => JSON.parse((await lab.agent('status', '--json')).stdout).gate.answer.head).toBe(first)
+    await expect.poll(gateHead, { timeout: 30_000 }).toBe(first)
     expect((await lab.agent('ship')).code).toBe(0)
     expect((await lab.index()).map((row) => row['id'])).toEqual(['early'])
   })

@@ -1,5 +1,5 @@
 /** `cis490-agent ship`: scan, then one attempt for each ready entry. */
-import { addCommand, exit, printJson } from '@cis490/shared/node/cli.ts'
+import { addCommand, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { makeProgress } from '@cis490/shared/node/progress.ts'
 import { formatSize } from '@cis490/shared/size.ts'
 import type { Command } from 'commander'
@@ -24,7 +24,9 @@ async function runShip(options: CommandOptions): Promise<number> {
     await using app = makeApp(context, process.stderr, (_, bytes) => bar.add(bytes))
     const { signal } = ending
     const gateAllows = gateAsker(app.shipping, signal)
-    const scanned = await scan(context, { gateAllows, onProgress: packProgress(), signal })
+    const scanned = await scan(context, { gateAllows, onProgress: packProgress(), signal }).catch((error: unknown) => {
+      throw signal.aborted ? new UserError('interrupted; nothing is lost, ship again') : error
+    })
     await bar.start()
     const result = await shipPass(app.shipping, 'all', signal)
     bar.done()

@@ -20,6 +20,8 @@ export function logStyle(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv = pr
  * Messages are static; data goes into fields. `event` names a state change for scripts.
  */
 export function makeLogger(stream: NodeJS.WriteStream, level = 'info', style: LogStyle = logStyle(stream)): Logger {
+  // Whoever read the log went away; what is logged about must go on.
+  if (stream.listenerCount('error') === 0) stream.on('error', () => undefined)
   // On a terminal a progress bar may stand on this line; it is drawn again below.
   const clear = style === 'text' && stream.isTTY ? '\r\u001b[K' : ''
   const destination = { write: (line: string) => void stream.write(clear + dress(line, style)) }

@@ -33,6 +33,11 @@ export function makeApp(
 ): App {
   const { config, outbox, log, now } = context
   let client = makeClient(config)
+  if (config.ship.rate_limit > 0 || config.ship.windows.length > 0)
+    log.warn(
+      { event: 'not-applied', keys: ['ship.rate_limit', 'ship.windows'] },
+      'these keys are reserved: shipping is not slowed or held back yet',
+    )
   const shipping: Shipping = {
     outbox,
     log,

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { writeAll } from '@cis490/shared/node/durable.ts'
+import { giveBack } from '@cis490/shared/node/give-back.ts'
 import { compress } from '@mongodb-js/zstd'
 
 /** Bytes of input in one frame. A reader may hold a whole frame in memory. */
@@ -71,5 +72,6 @@ export class FrameWriter {
     this.#hash.update(frame)
     this.#bytes += frame.length
     await writeAll(this.#file, frame)
+    giveBack(frame)
   }
 }

@@ -6,6 +6,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { removeFile, writeAll, writeNew } from '@cis490/shared/node/durable.ts'
+import { giveBack } from '@cis490/shared/node/give-back.ts'
 
 const batchBytes = 1 << 20
 
@@ -49,10 +50,11 @@ export class Incoming implements AsyncDisposable {
   }
 
   #startWrite(): void {
-    const bytes = this.#batch.length === 1 ? (this.#batch[0] as Buffer) : Buffer.concat(this.#batch, this.#batched)
+    const bytes = Buffer.concat(this.#batch, this.#batched)
     this.#batch = []
     this.#batched = 0
     this.#writing = writeAll(this.#file, bytes)
+      .then(() => giveBack(bytes))
       .catch((error: unknown) => {
         this.#failure ??= error as Error
       })

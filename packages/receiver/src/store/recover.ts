@@ -1,6 +1,7 @@
 /** At start: what a crash left half done is finished or taken away, so that every stored episode has exactly one row. */
 import { readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { EpisodeId } from '@cis490/shared/ids.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { makeDir, removeFile, syncDir } from '@cis490/shared/node/durable.ts'
 import { Receipt } from '@cis490/shared/receipt.ts'
@@ -32,7 +33,9 @@ export async function recover(layout: StoreLayout, index: IndexLog): Promise<Rec
   for await (const { row } of readIndex(layout.index)) if (row) indexed.add(`${row.host}/${row.id}`)
   const missing: Receipt[] = []
   for await (const shelf of walkShelves(layout)) {
-    for (const id of shelf.sidecars.filter((one) => !shelf.archives.has(one))) {
+    // Where a row promised the episode its archive was lost, not unfinished: the receipt stays, and fsck tells.
+    const unfinished = (id: string) => !shelf.archives.has(id as EpisodeId) && !indexed.has(`${shelf.host}/${id}`)
+    for (const id of shelf.sidecars.filter(unfinished)) {
       await removeFile(join(shelf.path, `${id}.json`))
       await syncDir(shelf.path)
       done.sidecars_removed += 1
@@ -41,7 +44,8 @@ export async function recover(layout: StoreLayout, index: IndexLog): Promise<Rec
       if (indexed.has(`${shelf.host}/${id}`)) continue
       const sidecar = await readFile(join(shelf.path, `${id}.json`), 'utf8').catch(() => '')
       const receipt = Receipt.safeParse(parseObject(sidecar))
-      if (receipt.success) missing.push(receipt.data)
+      // A receipt of another episode would get a row at every start.
+      if (receipt.success && receipt.data.host === shelf.host && receipt.data.id === id) missing.push(receipt.data)
       else done.without_sidecar += 1
     }
   }

@@ -5,7 +5,7 @@ import { parseObject } from '@cis490/shared/jsonl.ts'
 import { Journal } from '@cis490/shared/node/journal.ts'
 import { firstPrev, type Receipt } from '@cis490/shared/receipt.ts'
 
-export function lineHash(line: string): string {
+export function lineHash(line: string | Uint8Array): string {
   return createHash('sha256').update(line).digest('hex')
 }
 
@@ -23,10 +23,10 @@ export class IndexLog implements AsyncDisposable {
   /** A torn last line is cut off: it was never acknowledged, and its episode gets a new row by recovery. */
   static async open(path: string, onTorn?: (bytes: Buffer) => void): Promise<IndexLog> {
     const journal = await Journal.open(path, onTorn)
-    const { last } = journal
-    if (last === undefined) return new IndexLog(journal, 0, firstPrev)
+    const { last, lastBytes } = journal
+    if (last === undefined || lastBytes === undefined) return new IndexLog(journal, 0, firstPrev)
     const seq = parseObject(last)?.['seq']
-    return new IndexLog(journal, typeof seq === 'number' ? seq : await countLines(path), lineHash(last))
+    return new IndexLog(journal, typeof seq === 'number' ? seq : await countLines(path), lineHash(lastBytes))
   }
 
   /** Resolves when the row is durable. */

@@ -22,12 +22,12 @@ export class Journal implements AsyncDisposable {
   readonly path: string
   #file: FileHandle
   #size: number
-  #last: string | undefined
+  #last: Buffer | undefined
   #waiting: Waiting[] = []
   #running: Promise<void> | undefined
   #broken: unknown
 
-  private constructor(path: string, file: FileHandle, size: number, last: string | undefined) {
+  private constructor(path: string, file: FileHandle, size: number, last: Buffer | undefined) {
     this.path = path
     this.#file = file
     this.#size = size
@@ -41,14 +41,14 @@ export class Journal implements AsyncDisposable {
   static async open(path: string, onTorn: (bytes: Buffer) => void = () => undefined): Promise<Journal> {
     const file = await open(path, 'a+', 0o640)
     try {
-      const { torn, complete, last } = await readTail(file)
+      const { torn, complete, lastBytes } = await readTail(file)
       if (torn.length > 0) {
         onTorn(torn)
         await file.truncate(complete)
       }
       await file.sync()
       await syncDir(dirname(path))
-      return new Journal(path, file, complete, last)
+      return new Journal(path, file, complete, lastBytes && Buffer.from(lastBytes))
     } catch (error) {
       await file.close()
       throw error
@@ -62,6 +62,11 @@ export class Journal implements AsyncDisposable {
 
   /** The last durable line, without its newline. */
   get last(): string | undefined {
+    return this.#last?.toString('utf8')
+  }
+
+  /** The same as it lies on disk: a damaged line may be no UTF-8. */
+  get lastBytes(): Buffer | undefined {
     return this.#last
   }
 
@@ -92,7 +97,7 @@ export class Journal implements AsyncDisposable {
         if (this.#broken !== undefined) throw new JournalBroken(`${this.path} failed before`, { cause: this.#broken })
         const lines = group.map((one) => one.encode())
         await this.#write(Buffer.from(`${lines.join('\n')}\n`))
-        this.#last = lines.at(-1)
+        this.#last = Buffer.from(lines.at(-1) ?? '')
         for (const [k, one] of group.entries()) one.resolve(lines[k] as string)
       } catch (error) {
         this.#broken ??= error

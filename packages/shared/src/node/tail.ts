@@ -11,6 +11,8 @@ export interface Tail {
   readonly complete: number
   /** The last complete line, without its newline. */
   readonly last: string | undefined
+  /** Its bytes: the text of a damaged line is not what lies on disk. */
+  readonly lastBytes: Buffer | undefined
 }
 
 /** Reads backwards until a complete line that is JSON. A last line that ends in a newline but is no JSON is torn only if it holds NULs. */
@@ -29,13 +31,13 @@ export async function readTail(file: FileHandle): Promise<Tail> {
   }
 }
 
-function settle(bytes: Buffer, from: number): { complete: number; last: string | undefined } | undefined {
+function settle(bytes: Buffer, from: number): Omit<Tail, 'torn'> | undefined {
   for (let end = bytes.lastIndexOf(0x0a); end >= 0; end = end === 0 ? -1 : bytes.lastIndexOf(0x0a, end - 1)) {
     const before = end === 0 ? -1 : bytes.lastIndexOf(0x0a, end - 1)
     if (before < 0 && from > 0) return undefined
     const line = bytes.subarray(before + 1, end)
     if (line.includes(0) && !parseObject(line.toString('utf8'))) continue
-    return { complete: from + end + 1, last: line.toString('utf8') }
+    return { complete: from + end + 1, last: line.toString('utf8'), lastBytes: line }
   }
-  return from === 0 ? { complete: 0, last: undefined } : undefined
+  return from === 0 ? { complete: 0, last: undefined, lastBytes: undefined } : undefined
 }

@@ -1,4 +1,5 @@
 /** `cis490-receiver fsck`: does the index say what the store holds? Exit 0 clean, 1 findings, 3 could not look. */
+import { existsSync } from 'node:fs'
 import { addCommand, type CommonOptions, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
 import { takeLock } from '@cis490/shared/node/process-lock.ts'
@@ -27,6 +28,8 @@ export function registerFsck(program: Command): void {
 async function run(options: FsckCommandOptions): Promise<void> {
   const config = loadConfig(options.config, ReceiverConfig)
   const layout = new StoreLayout(config.state_dir)
+  // A store that is not there is not a clean one.
+  if (!existsSync(config.state_dir)) throw new UserError(`state_dir: ${config.state_dir} is not there; see ${options.config}`)
   const repaired = options.repair ? await repair(layout) : undefined
   const total = await countArchives(layout)
   const progress = makeProgress({ label: 'fsck', total, unit: 'count', stream: process.stderr })

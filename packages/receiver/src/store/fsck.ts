@@ -77,14 +77,14 @@ async function checkIndex(layout: StoreLayout, findings: Finding[]): Promise<{ r
   for await (const line of readIndex(layout.index)) {
     const at = `index.jsonl:${line.number}`
     rows = line.number
-    bytes += Buffer.byteLength(line.text) + 1
+    bytes += line.bytes.length + 1
     if (!line.row) findings.push({ kind: 'damaged-row', at, detail: 'not a JSON object with an id' })
     else {
       const fault = chainFault(line.row, line.number, prev)
       if (fault) findings.push({ kind: 'broken-chain', at, detail: fault })
       note(line.row, at, byKey, findings)
     }
-    prev = lineHash(line.text)
+    prev = lineHash(line.bytes)
   }
   const size = await stat(layout.index).then(
     (info) => info.size,

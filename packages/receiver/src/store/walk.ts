@@ -20,19 +20,20 @@ export async function* walkShelves(layout: StoreLayout): AsyncGenerator<Shelf> {
     const host = HostName.safeParse(hostName)
     if (!host.success || host.data !== hostName) continue
     for (const name of await folders(join(layout.episodes, hostName))) {
-      yield readShelf(join(layout.episodes, hostName, name), host.data)
+      yield readShelf(layout, join(layout.episodes, hostName, name), host.data)
     }
   }
 }
 
-async function readShelf(path: string, host: HostName): Promise<Shelf> {
+async function readShelf(layout: StoreLayout, path: string, host: HostName): Promise<Shelf> {
   const archives = new Set<EpisodeId>()
   const sidecars: EpisodeId[] = []
   const strangers: string[] = []
   for (const name of (await readdir(path)).sort()) {
     const suffix = [archiveSuffix, '.json'].find((one) => name.endsWith(one))
     const id = suffix === undefined ? undefined : EpisodeId.safeParse(name.slice(0, -suffix.length)).data
-    if (id === undefined) strangers.push(name)
+    // On the wrong shelf nobody finds it.
+    if (id === undefined || layout.shelf({ host, id }) !== path) strangers.push(name)
     else if (suffix === archiveSuffix) archives.add(id)
     else sidecars.push(id)
   }

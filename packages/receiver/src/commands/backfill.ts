@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { EpisodeId, HostName, Sha256 } from '@cis490/shared/ids.ts'
 import { addCommand, type CommonOptions, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
-import { makeDir, removeFile, writeNew } from '@cis490/shared/node/durable.ts'
+import { makeDir, removeFile, syncDir, writeNew } from '@cis490/shared/node/durable.ts'
 import { takeLock } from '@cis490/shared/node/process-lock.ts'
 import { makeProgress } from '@cis490/shared/node/progress.ts'
 import { encodeReceipt, type Receipt } from '@cis490/shared/receipt.ts'
@@ -66,8 +66,10 @@ async function giveSidecars(layout: StoreLayout, done: Backfilled): Promise<void
       if (shelf.sidecars.includes(id)) continue
       const path = join(shelf.path, `${id}.tar.zst`)
       const verdict = await judge({ id, path, row: undefined }, shelf.host)
-      if (verdict.kind === 'receipt') await writeNew(join(shelf.path, `${id}.json`), encodeReceipt(verdict.receipt))
-      else done.refused.push({ id, reason: verdict.kind, detail: verdict.detail })
+      if (verdict.kind === 'receipt') {
+        await writeNew(join(shelf.path, `${id}.json`), encodeReceipt(verdict.receipt))
+        await syncDir(shelf.path)
+      } else done.refused.push({ id, reason: verdict.kind, detail: verdict.detail })
     }
   }
 }

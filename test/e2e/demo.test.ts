@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
-const script = fileURLToPath(new URL('../../scripts/demo/main.ts', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const script = join(root, 'scripts/demo/main.ts')
 let dir: string
 
 beforeEach(async () => {
@@ -20,7 +21,11 @@ afterEach(async () => {
 
 /** In a process group of its own, as a shell starts it. */
 function demo(...args: string[]) {
-  const child = spawn(process.execPath, [script, '--dir', dir, ...args], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  return start(process.execPath, [script, '--dir', dir, ...args])
+}
+
+function start(file: string, args: readonly string[]) {
+  const child = spawn(file, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   const said: string[] = []
   const heard = (line: string) => void said.push(line)
   const lines = createInterface(child.stdout).on('line', heard)
@@ -72,8 +77,8 @@ test('goes on delivering until Ctrl-C, which ends all of it within two seconds',
   expect(log).toContain('"event":"stopped"')
 })
 
-test('Ctrl-C in the middle of a recording ends it too', async () => {
-  const run = demo('--seconds', '600')
+test('Ctrl-C in the middle of a recording ends npm start with exit code 0', async () => {
+  const run = start('npm', ['start', '--', '--dir', dir, '--seconds', '600'])
   await untilLine(run, /^✓ 3 /)
   const asked = performance.now()
   process.kill(-run.pid, 'SIGINT')

@@ -17,9 +17,9 @@ import { ConnectionsPerHost } from './http/connections-per-host.ts'
 import { closeListener, createListener, listen, secureOptions } from './http/listener.ts'
 import { Metrics } from './http/metrics.ts'
 import { type Peer, PeerCheck } from './http/peer.ts'
-import { answerOf, refuse } from './http/problem.ts'
+import { answerOf, drainUnread, refuse } from './http/problem.ts'
 import { UploadsRunning } from './http/uploads-running.ts'
-import { checkExposure, readClientCa, readTls } from './material.ts'
+import { checkExposure, peerOptions, readTls } from './material.ts'
 import { type EpisodesPorts, serveEpisode } from './routes/episodes.ts'
 import { opsRoutes, receiverRoutes, type SmallPorts } from './routes/small.ts'
 import { Episodes } from './store/episodes.ts'
@@ -48,15 +48,7 @@ export interface Receiver {
 export async function startReceiver(config: ReceiverConfig, log: Logger): Promise<Receiver> {
   checkExposure(config)
   const tls = readTls(config, Date.now())
-  const certified = config.tls !== undefined || config.auth.trusted_proxies.length > 0
-  const peers = new PeerCheck({
-    clientCaPem: certified ? readClientCa(config) : undefined,
-    trustedProxies: config.auth.trusted_proxies,
-    proxyCert: config.auth.proxy_cert,
-    readers: config.auth.readers,
-    hostsFile: config.auth.hosts_file,
-    log,
-  })
+  const peers = new PeerCheck({ ...peerOptions(config), log })
   const bearer = new BearerCheck(config.auth.token_files, log)
   const webhookFile = config.version_gate.webhook_secret_file
   const secret = webhookFile === '' ? undefined : readSecret(webhookFile, 'version_gate.webhook_secret_file')
@@ -99,7 +91,7 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
   const authenticate = (request: IncomingMessage, grace: boolean): Peer => {
     const peer = peers.identify(request, { now: Date.now(), grace })
     bearer.check(request)
-    if (peer.host !== undefined && peer.via === 'certificate') connections.admit(peer.host, request.socket)
+    if (peer.host !== undefined && peer.via === 'certificate') connections.note(peer.host, request.socket)
     return peer
   }
   const openToAll = (peer: Peer) => peer.reader || peer.via === 'none' || peer.via === 'header'
@@ -124,6 +116,10 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
       state.poisoned = true
       fail(error)
     },
+    inDoubt: () => (state.poisoned ? shuttingDown() : undefined),
+    admitConnection: (peer, socket) => {
+      if (peer.host !== undefined && peer.via === 'certificate') connections.admit(peer.host, socket)
+    },
     authenticate: (request) => authenticate(request, false),
     unavailable: () => (stopping() ? shuttingDown() : undefined),
     readsAll: openToAll,
@@ -144,22 +140,33 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
     ...(state.poisoned ? ['the store is in doubt'] : []),
   ]
   const hook = { secret, limits: config.limits, refresh: () => void gate.refreshNow() }
-  const smallListener = getRequestListener(receiverRoutes(small).fetch, { overrideGlobalObjects: false })
+  // A target that is no URL never reaches a route.
+  const errorHandler = () => {
+    const { status, headers, body } = answerOf(new Refusal('not-found', 'there is nothing at this path'), log)
+    return new Response(body, { status, headers })
+  }
+  const listenerOptions = { overrideGlobalObjects: false, errorHandler }
+  const smallListener = getRequestListener(receiverRoutes(small).fetch, listenerOptions)
   const opsApp = opsRoutes({ ...small, authenticate: operator, readsAll: () => true }, { metrics, hook, notReady })
-  const opsListener = getRequestListener(opsApp.fetch, { overrideGlobalObjects: false })
+  const opsListener = getRequestListener(opsApp.fetch, listenerOptions)
 
+  const serveSmall = (listener: typeof smallListener, request: IncomingMessage, response: ServerResponse) => {
+    drainUnread(request, response, config.limits)
+    // No route looks at the name that the client called us by, and HTTP/1.0 has none.
+    request.headers.host = 'receiver'
+    void listener(request, response)
+  }
   const isEpisode = (request: IncomingMessage) => (request.url ?? '').replace(/^https?:\/\/[^/]*/i, '').startsWith(episodesPrefix)
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     if (isEpisode(request)) return void serveEpisode(request, response, episodes)
     if (stopping()) return void refuse(request, response, answerOf(shuttingDown(), log), config.limits, { connection: 'close' })
-    if (request.headers.expect !== undefined) response.writeContinue()
-    void smallListener(request, response)
+    serveSmall(smallListener, request, response)
   }
   const forOperator = { authenticate: operator, unavailable: () => undefined, readsAll: () => true }
   const opsEpisodes: EpisodesPorts = { ...episodes, ...forOperator, allow: ['GET', 'HEAD'] }
   const handleOps = (request: IncomingMessage, response: ServerResponse) => {
     if (isEpisode(request)) void serveEpisode(request, response, opsEpisodes)
-    else void opsListener(request, response)
+    else serveSmall(opsListener, request, response)
   }
 
   const socket = { headerTimeout: config.limits.header_timeout, connections: config.limits.connections }
@@ -182,7 +189,7 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
     reload: () => {
       const fresh = readTls(config, Date.now())
       if (fresh && 'setSecureContext' in server) server.setSecureContext(secureOptions(fresh))
-      const clientCa = certified ? readClientCa(config) : undefined
+      const clientCa = peerOptions(config).clientCaPem
       if (clientCa !== undefined) peers.setClientCa(clientCa)
     },
     stop: async (announce) => {

@@ -5,6 +5,7 @@ import { ConfigError } from '@cis490/shared/node/config-file.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import type { ReceiverConfig } from './config.ts'
 import { isLoopback, type TlsMaterial } from './http/listener.ts'
+import type { PeerOptions } from './http/peer.ts'
 
 /** @throws ConfigError */
 export function readTls(config: ReceiverConfig, now: number): TlsMaterial | undefined {
@@ -22,8 +23,20 @@ export function readTls(config: ReceiverConfig, now: number): TlsMaterial | unde
   return { cert, key }
 }
 
+/** How callers are known: certificates count over TLS and behind trusted proxies only. @throws ConfigError */
+export function peerOptions(config: ReceiverConfig): PeerOptions {
+  const certified = config.tls !== undefined || config.auth.trusted_proxies.length > 0
+  return {
+    clientCaPem: certified ? readClientCa(config) : undefined,
+    trustedProxies: config.auth.trusted_proxies,
+    proxyCert: config.auth.proxy_cert,
+    readers: config.auth.readers,
+    hostsFile: config.auth.hosts_file,
+  }
+}
+
 /** @throws ConfigError */
-export function readClientCa(config: ReceiverConfig): string | undefined {
+function readClientCa(config: ReceiverConfig): string | undefined {
   const { client_ca_file } = config.auth
   return client_ca_file === '' ? undefined : readPem(client_ca_file, 'auth.client_ca_file')
 }
@@ -31,6 +44,10 @@ export function readClientCa(config: ReceiverConfig): string | undefined {
 /** Plain HTTP is for loopback and for trusted proxies; TLS that asks nobody who he is, for loopback. @throws ConfigError */
 export function checkExposure(config: ReceiverConfig): void {
   const { client_ca_file, trusted_proxies } = config.auth
+  if (!isLoopback(config.ops_listen))
+    throw new ConfigError(
+      `ops_listen: ${config.ops_listen} is not loopback: this listener asks nobody who he is and reads everything`,
+    )
   if (isLoopback(config.listen) || trusted_proxies.length > 0) return
   if (!config.tls)
     throw new ConfigError(`listen: ${config.listen} is not loopback: add [tls], or name the TLS proxy in auth.trusted_proxies`)

@@ -1,12 +1,13 @@
 /** `cis490-receiver check-config`: the effective configuration, or what is wrong with it. */
 import { addCommand, type CommonOptions, printJson } from '@cis490/shared/node/cli.ts'
-import { loadConfig } from '@cis490/shared/node/config-file.ts'
+import { loadConfig, readSecret } from '@cis490/shared/node/config-file.ts'
 import { makeLogger } from '@cis490/shared/node/log.ts'
 import type { Command } from 'commander'
 import { defaultConfigFile, ReceiverConfig } from '../config.ts'
 import { RulesFile } from '../forge/rules-files.ts'
 import { BearerCheck } from '../http/bearer.ts'
-import { checkExposure, readClientCa, readTls } from '../material.ts'
+import { PeerCheck } from '../http/peer.ts'
+import { checkExposure, peerOptions, readTls } from '../material.ts'
 
 export function registerCheckConfig(program: Command): void {
   addCommand(program, 'check-config', 'print the effective configuration, or what is wrong with it', defaultConfigFile).action(
@@ -18,7 +19,9 @@ function checkConfig(options: CommonOptions): void {
   const config = loadConfig(options.config, ReceiverConfig)
   checkExposure(config)
   readTls(config, Date.now())
-  readClientCa(config)
+  new PeerCheck(peerOptions(config))
+  if (config.version_gate.webhook_secret_file !== '')
+    readSecret(config.version_gate.webhook_secret_file, 'version_gate.webhook_secret_file')
   new BearerCheck(config.auth.token_files)
   const log = makeLogger(process.stderr)
   RulesFile.deny(config.version_gate.deny_file, log, Date.now)

@@ -54,7 +54,7 @@ export function readBody(
       clock.progress(performance.now())
       if (bytes > limits.maxBytes)
         return finish(
-          new Refusal('too-large', `an episode has at most ${limits.maxBytes} bytes here`, { max_bytes: limits.maxBytes }),
+          new Refusal('too-large', `this body may have at most ${limits.maxBytes} bytes`, { max_bytes: limits.maxBytes }),
         )
       try {
         const wait = take(chunk)

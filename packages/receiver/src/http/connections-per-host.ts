@@ -1,4 +1,4 @@
-/** Counts the open connections of each host. */
+/** Counts the open connections of each host. Reading and reporting is never refused for it; uploads are. */
 import type { Socket } from 'node:net'
 import type { HostName } from '@cis490/shared/ids.ts'
 import { Refusal } from '@cis490/shared/problems.ts'
@@ -11,19 +11,24 @@ export class ConnectionsPerHost {
     this.#limit = limit
   }
 
-  /** @throws Refusal rate when this connection is one too many */
-  admit(host: HostName, socket: Socket): void {
+  note(host: HostName, socket: Socket): void {
     const open = this.#sockets.get(host) ?? new Set()
     if (open.has(socket)) return
-    if (open.size >= this.#limit)
-      throw new Refusal('rate', `this host has ${open.size} connections open`, {
-        retry_after_s: 1 + Math.floor(Math.random() * 10),
-      })
     open.add(socket)
     this.#sockets.set(host, open)
     socket.once('close', () => {
       open.delete(socket)
-      if (open.size === 0) this.#sockets.delete(host)
+      if (open.size === 0 && this.#sockets.get(host) === open) this.#sockets.delete(host)
     })
+  }
+
+  /** @throws Refusal rate when this connection came after the last that is allowed */
+  admit(host: HostName, socket: Socket): void {
+    this.note(host, socket)
+    const open = [...(this.#sockets.get(host) ?? [])]
+    if (open.indexOf(socket) >= this.#limit)
+      throw new Refusal('rate', `this host has ${open.length} connections open`, {
+        retry_after_s: 1 + Math.floor(Math.random() * 10),
+      })
   }
 }

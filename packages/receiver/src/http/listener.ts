@@ -1,7 +1,7 @@
 /** Sockets and servers: TLS and plain, their time limits, and how they end. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { Socket } from 'node:net'
+import { isIPv4, type Socket } from 'node:net'
 import { problem } from '@cis490/shared/problems.ts'
 import { episodesPrefix } from '@cis490/shared/protocol.ts'
 import { clientCertificateOptions } from './tls-peer.ts'
@@ -64,7 +64,11 @@ function badRequest(error: ParseError, socket: Socket): void {
   told.add(socket)
   const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
   const body = JSON.stringify(slow ? problem('too-slow', 'the request headers did not come in time') : badSyntax(error))
-  const status = slow ? '408 Request Timeout' : '400 Bad Request'
+  const status = slow
+    ? '408 Request Timeout'
+    : error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : '400 Bad Request'
   socket.end(
     `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   )
@@ -111,5 +115,5 @@ export async function closeListener(server: Server | TlsServer, deadlineMs: numb
 
 export function isLoopback(address: string): boolean {
   const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '')
-  return host === 'localhost' || host === '::1' || /^127\./.test(host)
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 }

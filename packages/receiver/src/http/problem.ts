@@ -42,6 +42,14 @@ export async function refuse(
   return bytes
 }
 
+/** After an answer to a request whose body nobody read: it is drained within the same bounds, then the connection is closed. */
+export function drainUnread(request: IncomingMessage, response: ServerResponse, limits: DrainLimits): void {
+  response.once('finish', () => {
+    if (request.complete) return
+    void drain(request, limits).then(({ ended }) => ended || closeInStages(request))
+  })
+}
+
 /** RFC 9112 section 9.6: our side is closed first and the other side gets a moment to read; a bare close would destroy the answer on its way. */
 function closeInStages(request: IncomingMessage): void {
   const { socket } = request

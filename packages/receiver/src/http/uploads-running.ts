@@ -1,6 +1,12 @@
 /** Which uploads run: one an episode, counted a host, with what each host sent today. In memory; a restart forgets the day. */
 import type { EpisodeId, HostName } from '@cis490/shared/ids.ts'
 
+/** One running upload. */
+export interface UploadTurn extends Disposable {
+  /** Told for each chunk, so that room that is promised but not yet used stays known. */
+  arrived(bytes: number): void
+}
+
 interface Day {
   day: string
   bytes: number
@@ -11,9 +17,15 @@ export class UploadsRunning {
   readonly #keys = new Set<string>()
   readonly #perHost = new Map<HostName, number>()
   readonly #today = new Map<HostName, Day>()
+  #outstanding = 0
 
   get bodies(): number {
     return this.#keys.size
+  }
+
+  /** Declared bytes of running bodies that have not arrived yet. */
+  get outstanding(): number {
+    return this.#outstanding
   }
 
   ofHost(host: HostName): number {
@@ -21,16 +33,24 @@ export class UploadsRunning {
   }
 
   /** @returns undefined while this episode is being uploaded already */
-  begin(host: HostName, id: EpisodeId): Disposable | undefined {
+  begin(host: HostName, id: EpisodeId, length = 0): UploadTurn | undefined {
     const key = `${host}/${id}`
     if (this.#keys.has(key)) return undefined
     this.#keys.add(key)
     this.#perHost.set(host, this.ofHost(host) + 1)
+    let left = length
+    this.#outstanding += left
     return {
+      arrived: (bytes) => {
+        const used = Math.min(left, bytes)
+        left -= used
+        this.#outstanding -= used
+      },
       [Symbol.dispose]: () => {
+        this.#outstanding -= left
         this.#keys.delete(key)
-        const left = this.ofHost(host) - 1
-        if (left > 0) this.#perHost.set(host, left)
+        const uploads = this.ofHost(host) - 1
+        if (uploads > 0) this.#perHost.set(host, uploads)
         else this.#perHost.delete(host)
       },
     }

@@ -9,6 +9,8 @@ import type { Peer } from '../http/peer.ts'
 import type { Reports } from '../store/reports.ts'
 
 export const maxReportBytes = 256 * 1024
+/** A longer name does not fit a file with its suffixes. */
+const maxHostLength = 240
 
 export interface HostHealthPorts {
   readonly reports: Reports
@@ -20,19 +22,21 @@ export interface HostHealthPorts {
 
 const noStore = { 'cache-control': 'no-store' }
 
-/** @param name the path's last part */
+/** @param name the path's last part @param proceed called when the body is wanted, for a client that waits to be asked */
 export async function putHostHealth(
   request: IncomingMessage,
   name: string,
   peer: Peer,
   ports: HostHealthPorts,
+  proceed: () => void,
 ): Promise<Response> {
   const host = HostName.safeParse(name)
-  if (!host.success) throw new Refusal('bad-report', 'the path does not end in a host name')
+  if (!host.success || host.data.length > maxHostLength) throw new Refusal('bad-report', 'the path does not end in a host name')
   if (peer.host !== undefined && peer.host !== host.data)
     throw new Refusal('wrong-host', `${peer.host} may not report for ${host.data}`, {
       remediation: 'report with the certificate of this host',
     })
+  proceed()
   const chunks: Buffer[] = []
   await readBody(request, { ...ports.limits, maxBytes: maxReportBytes }, (chunk) => {
     chunks.push(chunk)

@@ -1,5 +1,6 @@
 /** `PUT /v1/episodes/<id>.tar.zst`: the verdict before the body, the body to disk, the promise last. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { type EpisodeId, type HostName, timestamp } from '@cis490/shared/ids.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
@@ -14,7 +15,7 @@ import { type LoadLimits, lengthVerdict, loadVerdict, roomVerdict } from '../cor
 import { readBody } from '../http/body.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { type Peer, requireClaimedHost, requireHost } from '../http/peer.ts'
-import type { UploadsRunning } from '../http/uploads-running.ts'
+import type { UploadsRunning, UploadTurn } from '../http/uploads-running.ts'
 import { type Episodes, PublishInDoubt, type StoredEpisode } from '../store/episodes.ts'
 import { Incoming } from '../store/incoming.ts'
 import type { IndexLog } from '../store/index-log.ts'
@@ -36,6 +37,10 @@ export interface PutEpisodePorts {
   freeBytes(): Promise<number>
   /** The state on disk is in doubt: no more uploads until recovery has looked. */
   poison(error: unknown): void
+  /** Why nothing may be promised any more; asked again right before each promise. */
+  inDoubt(): Refusal | undefined
+  /** @throws Refusal rate when this connection of the host is one too many */
+  admitConnection(peer: Peer, socket: Socket): void
 }
 
 export interface UploadDone {
@@ -60,12 +65,13 @@ export async function putEpisode(
   const freeBytes = await ports.freeBytes()
   const exists = claim.ifNoneMatch && (await ports.episodes.find(key)) !== undefined
   // Nothing is awaited between counting and taking the turn: uploads that come together must not all count the same.
-  admitLoad(claim, key, freeBytes, ports)
+  ports.admitConnection(peer, request.socket)
+  admitLoad(claim, key, freeBytes - ports.running.outstanding, ports)
   if (exists) throw new Refusal('already-exists', 'this episode is stored already')
-  using turn = ports.running.begin(key.host, id)
+  using turn = ports.running.begin(key.host, id, claim.length)
   if (!turn) throw new Refusal('upload-in-progress', 'another request is sending this episode', { retry_after_s: 5 })
   if (claim.expectsContinue) response.writeContinue()
-  const done = await receive(request, key, claim, gate, peer, ports)
+  const done = await receive(request, key, claim, gate, peer, turn, ports)
   if (done.status === 201) count(done.receipt, ports, started)
   else ports.metrics.duplicates.inc()
   reply(response, done, gate, ports.gateWindow)
@@ -85,6 +91,8 @@ function admitLoad(claim: Claim, key: EpisodeKey, freeBytes: number, ports: PutE
   refuseIf(loadVerdict(claim.length, load, ports.limits, Math.random()))
 }
 
+const roomCheckBytes = 4 << 20
+
 type Stored = StoredEpisode & { readonly status: 200 | 201 }
 
 async function receive(
@@ -93,24 +101,27 @@ async function receive(
   claim: Claim,
   gate: Accepted,
   peer: Peer,
+  turn: UploadTurn,
   ports: PutEpisodePorts,
 ): Promise<Stored> {
   try {
     await using incoming = await Incoming.create(ports.incomingFolder)
     const limits = { ...ports.limits, maxBytes: ports.limits.max_episode_size }
-    await readBody(request, limits, (chunk) => incoming.take(chunk), ports.cut)
+    await readBody(request, limits, intoStore(incoming, turn, ports), ports.cut)
     const sha256 = await incoming.finish()
     if (sha256 !== claim.sha256)
       throw new Refusal('sha256-mismatch', `the ${incoming.bytes} bytes that arrived have another hash`, {
         your_sha256: claim.sha256,
       })
     const stored = await ports.episodes.find(key)
+    promiseNothingInDoubt(ports)
     if (stored) return already(stored, claim)
     const inspection = await inspect(incoming.path, incoming.bytes, { ...key, stamp: claim.stamp }, ports.inspectMode)
     if (inspection.fault !== undefined) throw new Refusal('invalid-episode', inspection.fault)
     const receipt = makeReceipt(key, claim, gate, peer, inspection, incoming.bytes)
     const text = encodeReceipt(receipt)
     await incoming.sync(text)
+    promiseNothingInDoubt(ports)
     return await publish(key, incoming, receipt, text, ports)
   } catch (error) {
     if (isErrno(error, 'ENOSPC', 'EDQUOT'))
@@ -119,6 +130,29 @@ async function receive(
       throw new Refusal('overloaded', 'the receiver has too many files open', { retry_after_s: 5 })
     throw error
   }
+}
+
+/** A body may be longer than it said, and others fill the disk too: the head-room is looked at again every few MiB. */
+function intoStore(incoming: Incoming, turn: UploadTurn, ports: PutEpisodePorts): (chunk: Buffer) => Promise<void> | undefined {
+  let sinceLook = 0
+  return (chunk) => {
+    turn.arrived(chunk.length)
+    const written = incoming.take(chunk)
+    sinceLook += chunk.length
+    if (sinceLook < roomCheckBytes) return written
+    sinceLook = 0
+    return Promise.all([written, requireRoom(ports)]).then(() => undefined)
+  }
+}
+
+async function requireRoom(ports: PutEpisodePorts): Promise<void> {
+  if ((await ports.freeBytes()) < ports.limits.headroom)
+    throw new Refusal('store-full', 'the disk of the receiver is nearly full', { retry_after_s: 300 })
+}
+
+function promiseNothingInDoubt(ports: PutEpisodePorts): void {
+  const doubt = ports.inDoubt()
+  if (doubt) throw doubt
 }
 
 async function publish(

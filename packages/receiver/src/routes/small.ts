@@ -34,7 +34,11 @@ export function receiverRoutes(ports: SmallPorts): App {
   readRoutes(app, ports)
   app.put('/v1/host-health/:host', (c) => {
     const peer = ports.authenticate(c.env.incoming, true)
-    return putHostHealth(c.env.incoming, c.req.param('host'), peer, ports)
+    const { incoming, outgoing } = c.env
+    const proceed = () => {
+      if (incoming.headers.expect !== undefined && 'writeContinue' in outgoing) outgoing.writeContinue()
+    }
+    return putHostHealth(incoming, c.req.param('host'), peer, ports, proceed)
   })
   return closed(app, ports, {
     '/v1/gate': 'GET, HEAD',

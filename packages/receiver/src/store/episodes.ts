@@ -1,5 +1,6 @@
 /** The published episodes. What has its final name is complete, was verified, and is never changed. */
 import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { linkNew, makeDir, removeFile, syncDir } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
@@ -19,6 +20,9 @@ export class PublishInDoubt extends Error {
 
 export class Episodes {
   readonly #layout: StoreLayout
+  /** Shelves of this process whose names, and their parents', are durable; shared by all who wait for one. */
+  readonly #shelves = new Map<string, Promise<void>>()
+
   constructor(layout: StoreLayout) {
     this.#layout = layout
   }
@@ -42,12 +46,24 @@ export class Episodes {
    * The caller holds the key. @returns false when an archive has the name already
    */
   async publish(key: EpisodeKey, from: { archive: string; sidecar: string }): Promise<boolean> {
-    await makeDir(this.#layout.shelf(key))
+    await this.#shelf(this.#layout.shelf(key))
     try {
       return await this.#link(key, from)
     } catch (error) {
       throw new PublishInDoubt(`publishing ${key.host}/${key.id}`, { cause: error })
     }
+  }
+
+  /** A folder that is there already may have been made a moment ago by another upload, or before a crash: its name is synced all the same, once. */
+  #shelf(path: string): Promise<void> {
+    const known = this.#shelves.get(path)
+    if (known) return known
+    const made = makeDir(path)
+      .then(() => syncDir(dirname(path)))
+      .then(() => syncDir(this.#layout.episodes))
+    this.#shelves.set(path, made)
+    made.catch(() => this.#shelves.delete(path))
+    return made
   }
 
   async #link(key: EpisodeKey, from: { archive: string; sidecar: string }): Promise<boolean> {

@@ -1,6 +1,6 @@
 /** At start: what a crash left half done is finished or taken away, so that every stored episode has exactly one row. */
 import { readdir, readFile, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { EpisodeId } from '@cis490/shared/ids.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { makeDir, removeFile, syncDir } from '@cis490/shared/node/durable.ts'
@@ -33,6 +33,7 @@ export async function recover(layout: StoreLayout, index: IndexLog): Promise<Rec
   for await (const { row } of readIndex(layout.index)) if (row) indexed.add(`${row.host}/${row.id}`)
   const missing: Receipt[] = []
   for await (const shelf of walkShelves(layout)) {
+    const before = missing.length
     // Where a row promised the episode its archive was lost, not unfinished: the receipt stays, and fsck tells.
     const unfinished = (id: string) => !shelf.archives.has(id as EpisodeId) && !indexed.has(`${shelf.host}/${id}`)
     for (const id of shelf.sidecars.filter(unfinished)) {
@@ -48,6 +49,8 @@ export async function recover(layout: StoreLayout, index: IndexLog): Promise<Rec
       if (receipt.success && receipt.data.host === shelf.host && receipt.data.id === id) missing.push(receipt.data)
       else done.without_sidecar += 1
     }
+    // A row is a promise: the names that it speaks of have to be durable first.
+    if (missing.length > before) for (const dir of [shelf.path, dirname(shelf.path), layout.episodes]) await syncDir(dir)
   }
   missing.sort((a, b) => a.received_at.localeCompare(b.received_at))
   for (const receipt of missing) await index.append(receipt)

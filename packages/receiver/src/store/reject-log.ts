@@ -1,6 +1,5 @@
 /** `rejects.jsonl`: one refused upload a line; past `maxBytes` the file becomes `rejects.jsonl.1` and a new one begins. */
-import { dirname } from 'node:path'
-import { moveOver, syncDir } from '@cis490/shared/node/durable.ts'
+import { moveOver } from '@cis490/shared/node/durable.ts'
 import { Journal } from '@cis490/shared/node/journal.ts'
 import type { RejectRow } from '@cis490/shared/rejection.ts'
 
@@ -31,11 +30,13 @@ export class RejectLog implements AsyncDisposable {
       const full = this.#journal.size > this.#maxBytes
       if (!full && !this.#journal.broken) return
       await this.#journal[Symbol.asyncDispose]()
-      if (full) await moveOver(this.#path, `${this.#path}.1`)
+      // A file that cannot be moved away goes on growing: too long is better than lost.
+      if (full) await moveOver(this.#path, `${this.#path}.1`).catch(() => undefined)
       this.#journal = await Journal.open(this.#path)
-      await syncDir(dirname(this.#path))
     })
-    return this.#turn
+    const turn = this.#turn
+    this.#turn = turn.catch(() => undefined)
+    return turn
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -46,7 +46,7 @@ export class Reports {
     try {
       return await readFile(this.#layout.report(host))
     } catch (error) {
-      if (isErrno(error, 'ENOENT')) return undefined
+      if (isErrno(error, 'ENOENT', 'ENAMETOOLONG')) return undefined
       throw error
     }
   }

@@ -1,5 +1,6 @@
 /** What the three programs share: global options, exit codes, and one readable line for a user's mistake. */
 import { Command, CommanderError } from 'commander'
+import { printableLines } from '../printable.ts'
 import { ConfigError } from './config-file.ts'
 import { messageOf } from './errno.ts'
 
@@ -46,16 +47,21 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
 function report(name: string, error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exit.clean : exit.usage
   if (error instanceof ConfigError) {
-    process.stderr.write(`${name}: bad configuration\n${error.message}\n`)
+    process.stderr.write(`${name}: bad configuration\n${shown(error)}\n`)
     return exit.config
   }
   if (error instanceof UserError) {
-    process.stderr.write(`${name}: ${error.message}\n`)
+    process.stderr.write(`${name}: ${shown(error)}\n`)
     return error.exitCode
   }
-  process.stderr.write(`${name}: ${messageOf(error)}\n`)
+  process.stderr.write(`${name}: ${shown(error)}\n`)
   if (process.env['CIS490_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`)
   return exit.undetermined
+}
+
+/** A message may quote what came from outside. */
+function shown(error: unknown): string {
+  return printableLines(messageOf(error)).join('\n')
 }
 
 /** One JSON document on stdout. */

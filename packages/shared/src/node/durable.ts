@@ -59,17 +59,17 @@ export async function replaceFile(path: string, bytes: Uint8Array | string, mode
   const temp = `${path}.tmp`
   await removeFile(temp)
   await writeNew(temp, bytes, mode)
-  await moveOver(temp, path)
-}
-
-/** Renames a synced file over `to` and makes that durable. The temporary file is removed on failure. */
-export async function moveOver(from: string, to: string): Promise<void> {
   try {
-    await rename(from, to)
+    await moveOver(temp, path)
   } catch (error) {
-    await unlink(from).catch(() => undefined)
+    await unlink(temp).catch(() => undefined)
     throw error
   }
+}
+
+/** Renames a synced file over `to` and makes that durable. On failure `from` stays. */
+export async function moveOver(from: string, to: string): Promise<void> {
+  await rename(from, to)
   await syncDir(dirname(to))
 }
 

@@ -47,7 +47,7 @@ function dress(line: string, style: LogStyle): string {
 function readable(level: string, time: string, message: string, fields: Record<string, unknown>): string {
   const colour = level === 'error' || level === 'fatal' ? 'red' : level === 'warn' ? 'yellow' : 'green'
   const data = Object.entries(fields).map(
-    ([key, value]) => `${key}=${typeof value === 'string' ? printable(value) : JSON.stringify(value)}`,
+    ([key, value]) => `${key}=${printable(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))}`,
   )
   return `${styleText('gray', time.slice(11, 19))} ${styleText(colour, level.padEnd(5))} ${message}${data.length > 0 ? `  ${styleText('gray', data.join(' '))}` : ''}\n`
 }

@@ -1,11 +1,13 @@
 /** The operator's listener: plain, on loopback, to read from; and the gate's answers on both. */
 import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { episode } from '../support/archives.ts'
 import { eventually, Site, type TestReceiver } from '../support/receiver.ts'
-import { ask, jsonOf, problemOf, put, type Reachable } from '../support/wire.ts'
+import { ask, jsonOf, problemOf, put, type Reachable, requestHead, Wire } from '../support/wire.ts'
 
 let site: Site
 let receiver: TestReceiver
@@ -109,4 +111,42 @@ describe('the gate', () => {
       ({ head }) => head === pushed,
     )
   })
+})
+
+describe('a probe of another make', () => {
+  const raw = (request: string) =>
+    new Promise<string>((resolve, reject) => {
+      const { hostname, port } = new URL(receiver.opsUrl)
+      let text = ''
+      const socket = connect(Number(port), hostname, () => socket.write(request))
+      socket.setEncoding('utf8').on('data', (part: string) => {
+        text += part
+      })
+      socket.on('close', () => resolve(text)).on('error', reject)
+    })
+
+  it('that speaks HTTP/1.0 and names no host gets its answer', async () => {
+    expect(await raw('GET /healthz HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 OK.*\r\nok\n$/s)
+  })
+
+  it('that asks for a target which is no path gets problem JSON', async () => {
+    expect(await raw('OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')).toMatch(
+      /^HTTP\/1\.1 40\d .*"code":"not-found"/s,
+    )
+  })
+
+  it('for a host whose name is too long for a file is told that it has not reported', async () => {
+    const answer = await ask(ops, `/v1/host-health/${'a'.repeat(252)}`)
+    expect([answer.status, problemOf(answer).code]).toEqual([404, 'not-found'])
+  })
+})
+
+it('a refused client that trickles a body on a GET is cut after drain_time', async () => {
+  const strict = await site.start({ limits: { drain_time: '300ms' } })
+  using wire = await Wire.connect(strict, null)
+  await wire.write(requestHead('GET', '/v1/gate', { 'Content-Length': 100_000 }))
+  expect((await wire.answer()).status).toBe(403)
+  const trickle = setInterval(() => void wire.write('x').catch(() => undefined), 50)
+  await once(wire.socket, 'close')
+  clearInterval(trickle)
 })

@@ -29,6 +29,11 @@ describe('a mistake in the configuration', () => {
     expectOneLine(ended, 78, /receiver-\d+\.toml:\d+: unknown key limits\.boodies/)
   })
 
+  it('that opens the ops listener to the network exits 78', async () => {
+    const ended = await launch({}, (toml) => toml.replace(/ops_listen = "[^"]*"/, 'ops_listen = "0.0.0.0:0"'))
+    expectOneLine(ended, 78, /ops_listen: 0\.0\.0\.0:0 is not loopback/)
+  })
+
   it('that is no TOML exits 78', async () => {
     expectOneLine(await launch({}, (toml) => `${toml}\n[limits\n`), 78, /receiver-\d+\.toml:\d+: /)
   })

@@ -103,3 +103,15 @@ test('a folder without archives, and a host name that is none, are told in a lin
     'cis490-receiver: --host ../x: a host name is letters, digits, dots and hyphens\n',
   ])
 })
+
+test('an archive on the shelf of one host whose meta.json names another gets no receipt and no row', async () => {
+  const store = new TestStore()
+  const key = store.key('ep-1', 'lab-a')
+  mkdirSync(store.layout.shelf(key), { recursive: true })
+  writeFileSync(store.layout.archive(key), episode('ep-1', storedCommit, 'payload', { host: 'lab-b' }))
+  for (let k = 0; k < 2; k += 1) {
+    const run = await store.run('backfill', '--json')
+    expect(printed(run)).toMatchObject({ rows_added: 0, refused: [{ id: 'ep-1', reason: 'host-disagrees' }] })
+  }
+  expect(store.indexText()).toBe('')
+})

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { RejectLog } from '../../../packages/receiver/src/store/reject-log.ts'
@@ -36,4 +36,12 @@ test('rows stay over a restart', async () => {
     await log.append(row(k))
   }
   expect(ids(path)).toEqual(['ep-0', 'ep-1'])
+})
+
+test('a full file that cannot be moved away goes on growing, and no row is lost', async () => {
+  const path = join(scratchDir(), 'rejects.jsonl')
+  mkdirSync(`${path}.1`)
+  await using log = await RejectLog.open(path, 100)
+  for (let k = 0; k < 4; k += 1) await log.append(row(k))
+  expect(ids(path)).toEqual(['ep-0', 'ep-1', 'ep-2', 'ep-3'])
 })

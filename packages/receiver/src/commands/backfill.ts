@@ -66,7 +66,13 @@ async function giveSidecars(layout: StoreLayout, done: Backfilled): Promise<void
       if (shelf.sidecars.includes(id)) continue
       const path = join(shelf.path, `${id}.tar.zst`)
       const verdict = await judge({ id, path, row: undefined }, shelf.host)
-      if (verdict.kind === 'receipt') {
+      if (verdict.kind === 'receipt' && verdict.receipt.host !== shelf.host)
+        done.refused.push({
+          id,
+          reason: 'host-disagrees',
+          detail: `meta.json says ${verdict.receipt.host}, it lies under ${shelf.host}`,
+        })
+      else if (verdict.kind === 'receipt') {
         await writeNew(join(shelf.path, `${id}.json`), encodeReceipt(verdict.receipt))
         await syncDir(shelf.path)
       } else done.refused.push({ id, reason: verdict.kind, detail: verdict.detail })

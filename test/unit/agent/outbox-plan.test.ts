@@ -1,6 +1,6 @@
 import { EpisodeId } from '@cis490/shared/ids.ts'
 import { describe, expect, test } from 'vitest'
-import { changedSince, type DeliveredFolder, planDelivered } from '../../../packages/agent/src/core/delivered-plan.ts'
+import { type DeliveredFolder, lookSincePacked, planDelivered, restOf } from '../../../packages/agent/src/core/delivered-plan.ts'
 import { type OutboxFacts, planReclaim, type ReclaimStep } from '../../../packages/agent/src/core/outbox-plan.ts'
 import { judgeRoom } from '../../../packages/agent/src/core/quota.ts'
 
@@ -72,11 +72,11 @@ describe('reclaim', () => {
 })
 
 describe('delivered folders', () => {
-  const folder = (name: string, day: number, bytes: number, changed = false): DeliveredFolder => ({
+  const folder = (name: string, day: number, bytes: number, since: DeliveredFolder['since'] = 'unchanged'): DeliveredFolder => ({
     id: EpisodeId.parse(name),
     bytes,
     received_at: `2026-11-0${day}T00:00:00.000Z`,
-    changed,
+    since,
   })
   const outcome = (folders: DeliveredFolder[], keep: number) =>
     Object.fromEntries(planDelivered(folders, keep).map((step) => [step.id, `${step.act} ${step.reason}`]))
@@ -96,26 +96,31 @@ describe('delivered folders', () => {
     })
   })
   test('one that was written to after it was packed is never deleted', () => {
-    expect(outcome([folder('a', 1, 10, true)], 0)).toEqual({ a: 'keep changed-after-delivery' })
+    expect(outcome([folder('a', 1, 10, 'changed')], 0)).toEqual({ a: 'keep changed-after-delivery' })
+  })
+  test('one of which nobody knows how it was packed is never deleted', () => {
+    expect(outcome([folder('a', 1, 10, 'unknown')], 0)).toEqual({ a: 'keep not-known-as-delivered' })
   })
 })
 
 describe('a folder since it was packed', () => {
   const packed = { tree: 'x', newest_change_ns: '1000' }
-  const at = '2026-11-01T00:00:00.000Z'
-  const look = (tree: string, change: string, newestMtimeMs = 0) => ({ tree, newest_change_ns: change, newestMtimeMs })
+  const look = (tree: string, change: string) => ({ tree, newest_change_ns: change })
   test.each([
-    ['is unchanged when it looks the same', look('x', '1000'), packed, false],
-    ['is unchanged when it looks the same on another disk, where change times are new', look('x', '9999'), packed, false],
-    ['is unchanged when it is half deleted', look('y', '900'), packed, false],
-    ['changed when something in it is newer', look('y', '1001'), packed, true],
-    ['is unchanged without a known look when it is older than the receipt', look('y', '1', Date.parse(at)), undefined, false],
-    ['changed without a known look when it is newer than the receipt', look('y', '1', Date.parse(at) + 1), undefined, true],
-  ])('%s', (_sentence, now, before, changed) => {
-    expect(changedSince(now, before, at)).toBe(changed)
+    ['is unchanged when it looks the same', look('x', '1000'), packed, 'unchanged'],
+    ['changed when the same tree was written anew', look('x', '9999'), packed, 'changed'],
+    ['changed when the tree is another', look('y', '1000'), packed, 'changed'],
+    ['changed when it was recorded again after the clock went back', look('y', '900'), packed, 'changed'],
+    ['is unknown when no look at those bytes is known', look('x', '1000'), undefined, 'unknown'],
+  ])('%s', (_sentence, now, before, since) => {
+    expect(lookSincePacked(now, before)).toBe(since)
   })
-  test('counts as changed when the time of the receipt cannot be read', () => {
-    expect(changedSince(look('y', '1'), undefined, 'yesterday')).toBe(true)
+  test('is the rest of a deletion only while nothing in it is newer', () => {
+    expect([restOf(look('y', '900'), packed), restOf(look('y', '1001'), packed), restOf(look('y', '0'), undefined)]).toEqual([
+      true,
+      false,
+      false,
+    ])
   })
 })
 

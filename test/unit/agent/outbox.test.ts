@@ -1,4 +1,14 @@
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { EpisodeId, timestamp } from '@cis490/shared/ids.ts'
 import { parseConfig } from '@cis490/shared/node/config-file.ts'
@@ -8,6 +18,7 @@ import { finishDelivered } from '../../../packages/agent/src/commands/finish-del
 import { scan } from '../../../packages/agent/src/commands/scan-episodes.ts'
 import { AgentConfig } from '../../../packages/agent/src/config.ts'
 import { hashArchive } from '../../../packages/agent/src/episodes/archive-head.ts'
+import { deleteEpisode } from '../../../packages/agent/src/episodes/delete.ts'
 import type { Entry } from '../../../packages/agent/src/outbox/entry.ts'
 import { Outbox } from '../../../packages/agent/src/outbox/outbox.ts'
 import { type AgentHome, makeAgentHome, recordEpisode, stamp } from '../../support/agent-home.ts'
@@ -182,15 +193,95 @@ test('what was written to a folder after it was packed is not deleted with it', 
   expect(readFileSync(join(folder, 'late.csv'), 'utf8')).toBe('one more row')
 })
 
+async function deliveredEpisode(home: AgentHome, agent: { context: AgentContext }): Promise<void> {
+  recordEpisode(home, id, { a: 'a', b: 'b' })
+  const entry = await packedEntry(agent)
+  await agent.context.outbox.settleDelivered(entry, receiptFor(entry))
+}
+
+test('a file that was never shipped is not deleted with its folder when packed.jsonl was lost', async () => {
+  const home = makeAgentHome()
+  {
+    await using agent = await openContext(home)
+    await deliveredEpisode(home, agent)
+  }
+  writeFileSync(join(home.episodes, id, 'late.csv'), 'one more row')
+  utimesSync(join(home.episodes, id, 'late.csv'), 1, 1)
+  rmSync(join(home.state, 'packed.jsonl'))
+  await using agent = await openContext(home)
+  expect(await scan(agent.context)).toMatchObject({ packed: [], deleted: [], left: [{ id, reason: 'not-known-as-delivered' }] })
+  expect(readFileSync(join(home.episodes, id, 'late.csv'), 'utf8')).toBe('one more row')
+  expect(agent.events('delivered-folder-left')).toMatchObject([{ id, reason: 'not-known-as-delivered' }])
+})
+
+test('a folder that lost files after its delivery is not taken for half deleted', async () => {
+  const home = makeAgentHome()
+  await using agent = await openContext(home)
+  await deliveredEpisode(home, agent)
+  rmSync(join(home.episodes, id, 'a'))
+  expect(await scan(agent.context)).toMatchObject({ deleted: [], left: [{ id, reason: 'changed-after-delivery' }] })
+  expect(readdirSync(join(home.episodes, id))).toEqual(['b', 'meta.json'])
+})
+
+test('a file that came between the look and the deletion puts the folder back under its name', async () => {
+  const home = makeAgentHome()
+  await using agent = await openContext(home)
+  await deliveredEpisode(home, agent)
+  const looks: string[] = []
+  const result = await deleteEpisode(home.episodes, id, (print) => {
+    looks.push(...readdirSync(home.episodes))
+    return print.bytes === 0
+  })
+  expect([result, looks]).toEqual([{ done: 'put-back' }, ['.deleting-ep-1']])
+  expect(readdirSync(join(home.episodes, id))).toEqual(['a', 'b', 'meta.json'])
+})
+
+test('a deletion that the power cut after the first rename is finished by the next scan', async () => {
+  const home = makeAgentHome()
+  await using agent = await openContext(home)
+  await deliveredEpisode(home, agent)
+  renameSync(join(home.episodes, id), join(home.episodes, '.deleting-ep-1'))
+  expect(await scan(agent.context)).toMatchObject({ deleted: [id], unreadable: [], left: [] })
+  expect(readdirSync(home.episodes)).toEqual([])
+})
+
 test('a folder that was half deleted when the power went is deleted to its end', async () => {
   const home = makeAgentHome()
-  const folder = recordEpisode(home, id, { a: 'a', b: 'b' })
   await using agent = await openContext(home)
-  const entry = await packedEntry(agent)
-  await agent.outbox.settleDelivered(entry, receiptFor(entry))
-  rmSync(join(folder, 'meta.json'))
-  rmSync(join(folder, 'a'))
-  expect((await scan(agent.context)).deleted).toEqual([id])
+  await deliveredEpisode(home, agent)
+  renameSync(join(home.episodes, id), join(home.episodes, '.deleted-ep-1'))
+  rmSync(join(home.episodes, '.deleted-ep-1', 'meta.json'))
+  expect(await scan(agent.context)).toMatchObject({ deleted: [id], left: [] })
+  expect(readdirSync(home.episodes)).toEqual([])
+})
+
+test.each(['.deleting-ep-1', '.deleted-ep-1'])('%s with a file that was never shipped gets its name back', async (hidden) => {
+  const home = makeAgentHome()
+  await using agent = await openContext(home)
+  await deliveredEpisode(home, agent)
+  renameSync(join(home.episodes, id), join(home.episodes, hidden))
+  writeFileSync(join(home.episodes, hidden, 'late.csv'), 'one more row')
+  expect(await scan(agent.context)).toMatchObject({ deleted: [], left: [{ id, reason: 'changed-after-delivery' }] })
+  expect(readFileSync(join(home.episodes, id, 'late.csv'), 'utf8')).toBe('one more row')
+})
+
+test.each(['.deleting-ep-1', '.deleted-ep-1'])('%s without a receipt gets its name back and is packed', async (hidden) => {
+  const home = makeAgentHome()
+  const folder = recordEpisode(home, id)
+  renameSync(folder, join(home.episodes, hidden))
+  await using agent = await openContext(home)
+  expect(await scan(agent.context)).toMatchObject({ deleted: [], packed: [{ id }] })
+  expect(existsSync(folder)).toBe(true)
+})
+
+test('a hidden folder whose name is taken again replaces nothing: both stay', async () => {
+  const home = makeAgentHome()
+  const folder = recordEpisode(home, id)
+  renameSync(folder, join(home.episodes, '.deleting-ep-1'))
+  mkdirSync(folder)
+  await using agent = await openContext(home)
+  expect(await scan(agent.context)).toMatchObject({ deleted: [], left: [{ id, reason: 'not-deletable' }] })
+  expect(readdirSync(home.episodes)).toEqual(['.deleting-ep-1', 'ep-1'])
 })
 
 test('keep_shipped leaves the newest as second copies', async () => {
@@ -271,7 +362,7 @@ test('names that no episode can have are reported and left alone', async () => {
   writeFileSync(join(home.episodes, 'stray-file'), '')
   await using agent = await openContext(home)
   const { unreadable } = await scan(agent.context)
-  expect(unreadable.map((one) => one.name).sort()).toEqual(['.tmp', 'a..b', 'stray-file'])
+  expect(unreadable.map((one) => one.name).sort()).toEqual(['a..b', 'stray-file'])
 })
 
 test('a sidecar that is being replaced is left alone; one whose entry is gone is removed', async () => {

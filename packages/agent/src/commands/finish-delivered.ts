@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EpisodeId } from '@cis490/shared/ids.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
-import { changedSince, type DeliveredFolder, planDelivered } from '../core/delivered-plan.ts'
+import { type DeliveredFolder, type FolderLook, lookSincePacked, planDelivered } from '../core/delivered-plan.ts'
 import { deleteEpisode } from '../episodes/delete.ts'
 import { fingerprint, walkTree } from '../episodes/tree.ts'
 import type { AgentContext } from './context.ts'
@@ -11,7 +11,7 @@ import { firstTime } from './first-time.ts'
 
 export interface LeftFolder {
   readonly id: EpisodeId
-  readonly reason: 'second-copy' | 'changed-after-delivery' | 'not-deletable'
+  readonly reason: 'second-copy' | 'changed-after-delivery' | 'not-known-as-delivered' | 'not-deletable'
   readonly detail?: string
 }
 
@@ -21,16 +21,24 @@ export interface Finished {
   readonly left: LeftFolder[]
 }
 
-/**
- * @param folders ids of the episode folders that are there; those without a receipt are left alone
- * @param excess bytes that the quota wants back from the second copies
- */
-export async function finishDelivered(context: AgentContext, folders: Iterable<EpisodeId>, excess = 0): Promise<Finished> {
-  const { outbox, config, log } = context
+export interface FinishOptions {
+  /** Bytes that the quota wants back from the second copies. */
+  readonly excess?: number
+  /** Episodes that somebody else finishes at this moment. */
+  readonly busy?: ReadonlySet<EpisodeId>
+}
+
+/** @param folders ids of the episode folders that are there; those without a receipt are left alone */
+export async function finishDelivered(
+  context: AgentContext,
+  folders: Iterable<EpisodeId>,
+  { excess = 0, busy = new Set() }: FinishOptions = {},
+): Promise<Finished> {
+  const { outbox, config } = context
   const delivered: DeliveredFolder[] = []
   const left: LeftFolder[] = []
   for (const id of folders) {
-    if (!outbox.hasReceipt(id) || (await outbox.find(id))) continue
+    if (!outbox.hasReceipt(id) || busy.has(id) || (await outbox.find(id))) continue
     const folder = await look(context, id).catch(messageOf)
     if (typeof folder === 'string') left.push({ id, reason: 'not-deletable', detail: folder })
     else if (folder) delivered.push(folder)
@@ -38,36 +46,45 @@ export async function finishDelivered(context: AgentContext, folders: Iterable<E
   const deleted: EpisodeId[] = []
   const there = delivered.reduce((sum, folder) => sum + folder.bytes, 0)
   const keepBytes = excess > 0 ? Math.min(config.ship.keep_shipped, Math.max(0, there - excess)) : config.ship.keep_shipped
-  for (const { id, act, reason } of planDelivered(delivered, keepBytes)) {
-    const detail = act === 'delete' ? await deleteEpisode(config.paths.episodes, id) : undefined
-    if (act === 'delete' && detail === undefined) deleted.push(id)
-    else if (reason === 'delivered') left.push({ id, reason: 'not-deletable', detail: detail ?? '' })
-    else left.push({ id, reason })
+  for (const { id, reason } of planDelivered(delivered, keepBytes)) {
+    if (reason !== 'delivered') {
+      left.push({ id, reason })
+      continue
+    }
+    const unchanged = (print: FolderLook) => lookSincePacked(print, packedLook(outbox, id)) === 'unchanged'
+    const result = await deleteEpisode(config.paths.episodes, id, unchanged)
+    if (result.done === 'failed') left.push({ id, reason: 'not-deletable', detail: result.detail })
+    else if (result.done === 'put-back') left.push({ id, reason: 'changed-after-delivery' })
+    else deleted.push(id)
   }
+  tellDeleted(context, deleted)
+  tellLeft(context, left)
+  return { deleted, left }
+}
+
+export function tellDeleted({ log }: AgentContext, deleted: readonly EpisodeId[]): void {
   for (const id of deleted) log.info({ event: 'episode-deleted', id }, 'deleted the folder of a delivered episode')
+}
+
+/** Each once in the life of a daemon. */
+export function tellLeft({ outbox, log }: AgentContext, left: readonly LeftFolder[]): void {
   for (const one of left)
     if (one.reason !== 'second-copy' && firstTime(outbox, `${one.reason} ${one.id}`))
       log.warn({ event: 'delivered-folder-left', ...one }, 'a delivered episode folder stays: it is not shipped again')
-  return { deleted, left }
+}
+
+/** How the folder looked when the bytes of its receipt were packed. Only a look at those very bytes counts. */
+export function packedLook(outbox: AgentContext['outbox'], id: EpisodeId): FolderLook | undefined {
+  const receipt = outbox.receiptOf(id)
+  const packed = outbox.packedOf(id)
+  return receipt !== undefined && packed?.sha256 === receipt.sha256 ? packed : undefined
 }
 
 async function look({ outbox, config }: AgentContext, id: EpisodeId): Promise<DeliveredFolder | undefined> {
   const receipt = outbox.receiptOf(id)
   const folder = join(config.paths.episodes, id)
   if (receipt === undefined || !existsSync(folder)) return undefined
-  const tree = await walkTree(folder)
-  const newestMtimeMs = tree.reduce(
-    (newest, entry) => Math.max(newest, entry.kind === 'folder' ? 0 : Number(entry.mtime_ns / 1_000_000n)),
-    0,
-  )
-  const { bytes, ...print } = fingerprint(tree)
-  // Only a look at those very bytes counts.
-  const packed = outbox.packedOf(id)
-  const same = packed?.sha256 === receipt.sha256 ? packed : undefined
-  return {
-    id,
-    bytes,
-    received_at: receipt.received_at,
-    changed: changedSince({ ...print, newestMtimeMs }, same, receipt.received_at),
-  }
+  const print = fingerprint(await walkTree(folder))
+  const since = lookSincePacked(print, packedLook(outbox, id))
+  return { id, bytes: print.bytes, received_at: receipt.received_at, since }
 }

@@ -6,6 +6,7 @@ import { episodeBytes } from '../episodes/usage.ts'
 import { readRefused, writeRefused } from '../outbox/refused.ts'
 import type { AgentContext } from './context.ts'
 import { finishDelivered } from './finish-delivered.ts'
+import { finishLeftovers } from './finish-leftovers.ts'
 import { firstTime } from './first-time.ts'
 import { packFinished } from './pack-finished.ts'
 import type { GateVerdict, PackOptions } from './pack-one.ts'
@@ -15,11 +16,12 @@ import type { ScanResult } from './scan-result.ts'
 /** The caller holds the agent's lock. Faults of single episodes are logged and counted, not thrown. */
 export async function scan(context: AgentContext, options: PackOptions = {}): Promise<ScanResult> {
   const { outbox, config, now } = context
+  const earlierDeletions = await finishLeftovers(context)
   const { ids, unreadable } = await listFolders(config.paths.episodes)
   const { steps } = await reclaim(context, new Set(ids))
   const used = await bytesUsed(context, ids)
   const excess = config.quota.policy === 'drop-oldest-delivered' && config.quota.bytes > 0 ? used - config.quota.bytes : 0
-  const { deleted, left } = await finishDelivered(context, ids, excess)
+  const { deleted, left } = await finishDelivered(context, ids, { excess, busy: outbox.inFlight })
   const result: ScanResult = {
     packed: [],
     refused: [],
@@ -27,8 +29,8 @@ export async function scan(context: AgentContext, options: PackOptions = {}): Pr
     unreadable,
     later: [],
     reclaimed: steps,
-    deleted,
-    left,
+    deleted: [...earlierDeletions.deleted, ...deleted],
+    left: [...earlierDeletions.left, ...left],
     dropped: [],
   }
   const earlier = new Map((await readRefused(config.paths.state)).map((one) => [one.id, one]))

@@ -6,14 +6,14 @@ export interface DeliveredFolder {
   readonly bytes: number
   /** From the receipt; RFC 3339 sorts as text. */
   readonly received_at: string
-  /** Something was written to it after it was packed: that is not delivered. */
-  readonly changed: boolean
+  /** What was written to it after it was packed is not delivered. Unknown: it may hold what was never sent. */
+  readonly since: 'unchanged' | 'changed' | 'unknown'
 }
 
 export interface DeliveredStep {
   readonly id: EpisodeId
   readonly act: 'delete' | 'keep'
-  readonly reason: 'delivered' | 'second-copy' | 'changed-after-delivery'
+  readonly reason: 'delivered' | 'second-copy' | 'changed-after-delivery' | 'not-known-as-delivered'
 }
 
 /** @param keepBytes how much may stay as a second copy; the oldest go first */
@@ -21,8 +21,9 @@ export function planDelivered(folders: readonly DeliveredFolder[], keepBytes: nu
   let kept = 0
   let full = keepBytes === 0
   const newestFirst = folders.toSorted((a, b) => (a.received_at < b.received_at ? 1 : a.received_at > b.received_at ? -1 : 0))
-  return newestFirst.map(({ id, bytes, changed }) => {
-    if (changed) return { id, act: 'keep', reason: 'changed-after-delivery' }
+  return newestFirst.map(({ id, bytes, since }) => {
+    if (since === 'changed') return { id, act: 'keep', reason: 'changed-after-delivery' }
+    if (since === 'unknown') return { id, act: 'keep', reason: 'not-known-as-delivered' }
     full ||= kept + bytes > keepBytes
     if (full) return { id, act: 'delete', reason: 'delivered' }
     kept += bytes
@@ -37,14 +38,15 @@ export interface FolderLook {
 }
 
 /**
- * Did the folder change since it was packed? A half deleted folder has not: nothing in it is newer.
- * @param newestMtimeMs for folders of which no look is known (an outbox of an older agent): compared with the receipt's time
+ * Equality of the whole look, never an order of times: a clock can go back.
+ * @param packed the look at the very bytes of the receipt, where one is known
  */
-export function changedSince(
-  now: FolderLook & { readonly newestMtimeMs: number },
-  packed: FolderLook | undefined,
-  receivedAt: string,
-): boolean {
-  if (packed === undefined) return !(now.newestMtimeMs <= Date.parse(receivedAt))
-  return now.tree !== packed.tree && BigInt(now.newest_change_ns) > BigInt(packed.newest_change_ns)
+export function lookSincePacked(now: FolderLook, packed: FolderLook | undefined): DeliveredFolder['since'] {
+  if (packed === undefined) return 'unknown'
+  return now.tree === packed.tree && now.newest_change_ns === packed.newest_change_ns ? 'unchanged' : 'changed'
+}
+
+/** For a folder that was found unchanged before its deletion began: has nothing been added to what is left of it? */
+export function restOf(now: FolderLook, packed: FolderLook | undefined): boolean {
+  return packed !== undefined && BigInt(now.newest_change_ns) <= BigInt(packed.newest_change_ns)
 }

@@ -22,6 +22,8 @@ export async function listFolders(dir: string): Promise<EpisodeFolders> {
     throw error
   })
   for (const entry of found) {
+    // Of a deletion that is not finished, or of a program that is not ours.
+    if (entry.name.startsWith('.')) continue
     const id = EpisodeId.safeParse(entry.name)
     if (!entry.isDirectory()) unreadable.push({ name: entry.name, reason: 'not a folder' })
     else if (id.success) ids.push(id.data)

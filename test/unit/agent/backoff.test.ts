@@ -64,6 +64,10 @@ describe('planPass', () => {
     expect(ids(planPass(entries, noHold, now, 'all'))).toEqual(['a', 'b'])
   })
 
+  test('an entry that is in flight is not queued a second time', () => {
+    expect(ids(planPass([entry('a'), entry('b')], noHold, now, 'all', new Set(['a'])))).toEqual(['b'])
+  })
+
   test('a receiver that failed is held, and then one entry goes ahead alone', () => {
     const hold = holdAfterFault(noHold, 'connection-refused', now, 0.5)
     expect(planPass([entry('a')], hold, now, 'due').queue).toEqual([])

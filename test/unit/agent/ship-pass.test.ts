@@ -1,14 +1,14 @@
 /** Passes over a real outbox against a receiver that answers what the test says. */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { appendFileSync, existsSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { EpisodeId } from '@cis490/shared/ids.ts'
 import { problem } from '@cis490/shared/problems.ts'
 import { gateRemediation } from '@cis490/shared/remediation.ts'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { makeApp } from '../../../packages/agent/src/app.ts'
 import type { AgentContext } from '../../../packages/agent/src/commands/context.ts'
 import { scan } from '../../../packages/agent/src/commands/scan-episodes.ts'
@@ -31,7 +31,7 @@ interface Bench {
   clock: number
 }
 
-async function bench(handle: Handler): Promise<Bench> {
+async function bench(handle: Handler, concurrency = 1): Promise<Bench> {
   const requests: string[] = []
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`)
@@ -47,7 +47,7 @@ async function bench(handle: Handler): Promise<Bench> {
     host: { name: 'lab-07' },
     receiver: { url },
     paths: { episodes, outbox: outboxDir, state },
-    ship: { concurrency: 1 },
+    ship: { concurrency },
     quota: { reserve: 0 },
   })
   const made: { clock: number } = { clock: Date.now() }
@@ -172,4 +172,26 @@ test('one episode that always fails does not keep the others from their turn', a
   await scan(bed.context)
   expect(await shipPass(bed.app.shipping, 'due', bed.signal)).toMatchObject({ attempted: 2, delivered: 1 })
   expect(await bed.context.outbox.entries()).toMatchObject([{ id: 'a', lane: 'ready', last: { status: 500, code: 'internal' } }])
+})
+
+test('a pass whose one transfer fails for good ends only when the other transfers have ended', async () => {
+  const held: (() => void)[] = []
+  const bed = await bench((request, response, body) => {
+    if (!request.url?.includes('/a.tar.zst')) return held.push(() => accept(request, response, body))
+    // The sidecar cannot be replaced: what became of this entry cannot be noted.
+    mkdirSync(join(bed.home.outbox, 'a.json.tmp'))
+    return refuse(response, 'internal', 'oops')
+  }, 2)
+  for (const id of ['a', 'b', 'c']) recordEpisode(bed.home, id)
+  await scan(bed.context)
+  let over = false
+  const pass = shipPass(bed.app.shipping, 'all', bed.signal).finally(() => (over = true))
+  const failed = expect(pass).rejects.toThrow(/a\.json/)
+  await vi.waitFor(() => expect([held.length, [...bed.context.outbox.inFlight]]).toEqual([1, ['b']]))
+  await new Promise(setImmediate)
+  expect(over).toBe(false)
+  for (const answer of held) answer()
+  await failed
+  expect(bed.requests.toSorted()).toEqual(['PUT /v1/episodes/a.tar.zst', 'PUT /v1/episodes/b.tar.zst'])
+  expect((await bed.context.outbox.entries()).map(({ id }) => id)).toEqual(['a', 'c'])
 })

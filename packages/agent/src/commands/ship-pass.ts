@@ -17,7 +17,7 @@ export interface PassResult {
 export async function shipPass(shipping: Shipping, mode: PassMode, signal: AbortSignal): Promise<PassResult> {
   const { outbox, memory } = shipping
   if (mode === 'all' || memory.hold.until <= shipping.now()) await rearm(shipping, signal)
-  const { queue, probe } = planPass(await outbox.entries(), memory.hold, shipping.now(), mode)
+  const { queue, probe } = planPass(await outbox.entries(), memory.hold, shipping.now(), mode, outbox.inFlight)
   const total = { delivered: 0, bytes: 0, attempted: 0 }
   let stopped = false
   const worker = async (most: number) => {
@@ -30,8 +30,14 @@ export async function shipPass(shipping: Shipping, mode: PassMode, signal: Abort
     }
   }
   if (probe) await worker(1)
-  const workers = Array.from({ length: shipping.concurrency }, () => worker(Number.POSITIVE_INFINITY))
-  await Promise.all(workers)
+  const stop = (error: unknown) => {
+    stopped = true
+    throw error
+  }
+  const workers = Array.from({ length: shipping.concurrency }, () => worker(Number.POSITIVE_INFINITY).catch(stop))
+  // The pass is over when nothing of it runs any more: the next one must not meet its transfers.
+  const failed = (await Promise.allSettled(workers)).find((one) => one.status === 'rejected')
+  if (failed) throw failed.reason
   return total
 }
 

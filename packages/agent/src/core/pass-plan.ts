@@ -17,11 +17,20 @@ export interface PassPlan<T> {
   readonly probe: boolean
 }
 
-/** Least tried first, so that one entry that always fails never keeps the others from their turn. */
-export function planPass<T extends Waiting>(entries: readonly T[], hold: Hold, now: number, mode: PassMode): PassPlan<T> {
+/**
+ * Least tried first, so that one entry that always fails never keeps the others from their turn.
+ * @param inFlight ids of entries that are being sent: they are not sent a second time
+ */
+export function planPass<T extends Waiting>(
+  entries: readonly T[],
+  hold: Hold,
+  now: number,
+  mode: PassMode,
+  inFlight: ReadonlySet<string> = new Set(),
+): PassPlan<T> {
   if (mode === 'due' && hold.until > now) return { queue: [], probe: false }
   const queue = entries
-    .filter((entry) => entry.lane === 'ready' && (mode === 'all' || dueAt(entry) <= now))
+    .filter((entry) => entry.lane === 'ready' && !inFlight.has(entry.id) && (mode === 'all' || dueAt(entry) <= now))
     .toSorted((a, b) => a.attempts - b.attempts || (a.id < b.id ? -1 : 1))
   return { queue, probe: hold.failures > 0 }
 }

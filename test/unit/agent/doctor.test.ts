@@ -4,8 +4,11 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { CheckResult } from '@cis490/shared/check.ts'
 import { problem } from '@cis490/shared/problems.ts'
+import type { HostReport } from '@cis490/shared/report.ts'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { describe as describeCheck, nagiosLine } from '../../../packages/agent/src/commands/doctor.ts'
 import type { Answer } from '../../../packages/agent/src/core/answer.ts'
 import type { Check, Finding } from '../../../packages/agent/src/doctor/check.ts'
 import { certificate } from '../../../packages/agent/src/doctor/checks/certificate.ts'
@@ -167,4 +170,15 @@ describe('receiver-reachable', () => {
     ])
     expect(steps[3]?.remedy).toBe('fetch it')
   })
+  test('what the receiver says cannot move the cursor or forge a line', async () => {
+    const refusal = { problem: problem('certificate-expired', 'gone\u001b[2J\u009b1m\nforged\u007f') }
+    expect((await judge(await port(), answer(403, refusal))).text).toMatch(/: gone\[2J1mforged$/)
+  })
+})
+
+test('what is printed of a check holds no control character of others', () => {
+  const result = { code: 'x', title: 'X', outcome: 'fail', text: 'a\u001b[2J', remedy: 'b\u009b\nc' } as unknown as CheckResult
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: only the colours of our own may be there
+  expect(describeCheck(result).map((line) => line.replace(/\u001b\[\d+m/g, ''))).toEqual(['fail    X: a[2J', '        -> bc'])
+  expect(nagiosLine({ outcome: 'fail', results: [result] } as unknown as HostReport)).toBe('CRITICAL - x: a[2J')
 })

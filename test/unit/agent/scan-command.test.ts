@@ -1,11 +1,16 @@
 import { execFileSync, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { makeDir } from '@cis490/shared/node/durable.ts'
 import { takeLock } from '@cis490/shared/node/process-lock.ts'
-import { expect, test } from 'vitest'
+import { problem } from '@cis490/shared/problems.ts'
+import { expect, onTestFinished, test } from 'vitest'
 import { type AgentHome, makeAgentHome, recordEpisode, stamp } from '../../support/agent-home.ts'
+import { runToEnd } from '../../support/program.ts'
 
 const program = fileURLToPath(new URL('../../../packages/agent/bin/cis490-agent', import.meta.url))
 
@@ -138,10 +143,42 @@ test('mistakes are one clear line and never a stack', () => {
 })
 
 test('check-config prints the effective configuration', () => {
-  const home = makeAgentHome('[ship]\nrescan = "5m"\n')
+  const home = makeAgentHome('[host]\nname = "lab-07"\n[ship]\nrescan = "5m"\n')
   const { status, json } = agent(home, 'check-config', '--json')
   expect(status).toBe(0)
   expect(json()).toMatchObject({ ship: { rescan: 300_000, concurrency: 2 }, paths: { outbox: home.outbox } })
+})
+
+test.each([
+  ['ca_file', /receiver\.ca_file: cannot read /],
+  ['token_file', /receiver\.token_file: cannot read /],
+  ['cert_file', /receiver\.cert_file and receiver\.key_file go together/],
+])('check-config does not pass a %s that run refuses', (key, words) => {
+  const home = makeAgentHome('[host]\nname = "lab-07"\n')
+  const toml = readFileSync(home.config, 'utf8')
+  writeFileSync(home.config, toml.replace('[paths]', `${key} = "${join(home.root, 'none')}"\n[paths]`))
+  const [checked, ran] = [agent(home, 'check-config'), agent(home, 'run')]
+  expect([checked.status, checked.stdout, checked.stderr]).toEqual([78, '', ran.stderr])
+  expect(checked.stderr).toMatch(words)
+  expect(ran.status).toBe(78)
+})
+
+test('what the receiver says to a report cannot forge a second line', async () => {
+  const server = createServer((_, response) => {
+    const body = problem('unauthorized', 'no\u001b[2J\ncis490-agent: all is well')
+    response.writeHead(401, { 'content-type': 'application/problem+json' }).end(JSON.stringify(body))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const home = makeAgentHome('[host]\nname = "lab-07"\n')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  writeFileSync(home.config, readFileSync(home.config, 'utf8').replace('http://127.0.0.1:1', url))
+  const { code, stderr } = await runToEnd('agent', ['report', '--config', home.config])
+  expect([code, stderr.trim().split('\n').at(-1)]).toEqual([
+    3,
+    'cis490-agent: the report was not delivered: 401 A valid bearer token is required: no[2Jcis490-agent: all is well',
+  ])
 })
 
 test('while another process holds the lock, writers exit 3 with one line and readers still read', async () => {

@@ -1,7 +1,8 @@
-/** `cis490-agent check-config`: the effective configuration, defaults included, sizes in bytes and durations in milliseconds. A mistake is told with file and line, exit 78. */
+/** `cis490-agent check-config`: the effective configuration, defaults included, sizes in bytes and durations in milliseconds. What `run` would refuse is told here, the files of certificate, key, CA and token included: exit 78. */
 import { addCommand, exit, printJson } from '@cis490/shared/node/cli.ts'
 import type { Command } from 'commander'
 import { defaultConfigFile } from '../config.ts'
+import { loadIdentity } from '../ship/identity.ts'
 import { action, type CommandOptions, readConfig } from './context.ts'
 
 export function registerCheckConfig(program: Command): void {
@@ -9,6 +10,8 @@ export function registerCheckConfig(program: Command): void {
 }
 
 async function checkConfig(options: CommandOptions): Promise<number> {
-  printJson(readConfig(options))
+  const config = readConfig(options)
+  loadIdentity(config.receiver, config.host.name)
+  printJson(config)
   return exit.clean
 }

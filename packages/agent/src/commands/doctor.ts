@@ -2,6 +2,7 @@
 import { styleText } from 'node:util'
 import { type CheckResult, exitCodeOf, type Outcome } from '@cis490/shared/check.ts'
 import { addCommand, printJson } from '@cis490/shared/node/cli.ts'
+import { printable } from '@cis490/shared/printable.ts'
 import type { HostReport } from '@cis490/shared/report.ts'
 import type { Command } from 'commander'
 import { defaultConfigFile } from '../config.ts'
@@ -35,10 +36,10 @@ const colour: Record<Outcome, 'green' | 'yellow' | 'red' | 'magenta' | 'gray'> =
   skip: 'gray',
 }
 
-/** A line a check, and under it what to do. Colours on a terminal only. */
+/** A line a check, and under it what to do; a text may quote the receiver. Colours on a terminal only. */
 export function describe({ outcome, title, text, remedy }: CheckResult): string[] {
   const word = styleText(colour[outcome], outcome.padEnd(7), { stream: process.stdout })
-  return [`${word} ${title}: ${text}`, ...(remedy === undefined ? [] : [`        -> ${remedy}`])]
+  return [`${word} ${title}: ${printable(text)}`, ...(remedy === undefined ? [] : [`        -> ${printable(remedy)}`])]
 }
 
 const nagiosExit: Record<Outcome, number> = { pass: 0, skip: 0, warn: 1, fail: 2, unknown: 3 }
@@ -49,5 +50,5 @@ export function nagiosLine(report: HostReport): string {
   const worst = report.results.filter((result) => result.outcome === report.outcome && result.outcome !== 'pass')
   const text =
     worst.length === 0 ? `${report.results.length} checks` : worst.map((result) => `${result.code}: ${result.text}`).join('; ')
-  return `${nagiosWord[report.outcome]} - ${text.replaceAll('|', '/')}`
+  return `${nagiosWord[report.outcome]} - ${printable(text).replaceAll('|', '/')}`
 }

@@ -1,5 +1,6 @@
 /** `cis490-agent report`: the doctor's report to the receiver. Never gated: a host with old code must be able to say how it is. */
 import { addCommand, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
+import { printable } from '@cis490/shared/printable.ts'
 import type { Command } from 'commander'
 import { makeClient } from '../app.ts'
 import { defaultConfigFile } from '../config.ts'
@@ -18,7 +19,9 @@ async function runReport(options: CommandOptions): Promise<number> {
   const answer = await client.putReport(client.host, JSON.stringify(report))
   if (answer.kind === 'fault') throw new UserError(`the report was not delivered: ${answer.message}`)
   if (answer.status >= 300 || answer.status < 200) {
-    const reason = answer.problem ? `${answer.problem.title}: ${answer.problem.detail}` : 'not an answer of the receiver'
+    const reason = answer.problem
+      ? printable(`${answer.problem.title}: ${answer.problem.detail}`)
+      : 'not an answer of the receiver'
     throw new UserError(`the report was not delivered: ${answer.status} ${reason}`)
   }
   if (options.json) printJson(report)

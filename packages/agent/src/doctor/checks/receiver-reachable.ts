@@ -50,7 +50,7 @@ export function receiverReachable({ url, ask }: ReceiverReachable): Check {
       const { problem } = answer
       if (problem)
         return {
-          ...fail('authorised', `${problem.title}: ${problem.detail}`),
+          ...fail('authorised', printable(`${problem.title}: ${problem.detail}`)),
           ...(problem.remediation ? { remedy: printable(problem.remediation.split('\n')[0] ?? '') } : {}),
         }
       return fail('HTTP', `${answer.status} that is not the receiver's; check receiver.url and what stands between`)

@@ -4,11 +4,7 @@ import { exit, UserError } from '@cis490/shared/node/cli.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { parseSize } from '@cis490/shared/size.ts'
 import { benchMemory } from './memory.ts'
-
-export interface BenchOptions {
-  readonly size: number
-  readonly json: boolean
-}
+import type { BenchOptions } from './options.ts'
 
 const benches: Record<string, { readonly summary: string; readonly run: (options: BenchOptions) => Promise<boolean> }> = {
   memory: { summary: 'peak memory of agent and receiver while one big episode passes, each below 200 MiB', run: benchMemory },

@@ -11,7 +11,7 @@ import { writeAgentConfig, writeReceiverConfig } from '../scripts/local-fleet/co
 import { findHistory } from '../scripts/local-fleet/history.ts'
 import { startReceiver } from '../scripts/local-fleet/listening.ts'
 import { makeBigEpisode } from './big-episode.ts'
-import type { BenchOptions } from './main.ts'
+import type { BenchOptions } from './options.ts'
 import { measurePeak } from './peak-memory.ts'
 
 const limit = 200 * 1024 * 1024

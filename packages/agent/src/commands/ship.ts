@@ -10,6 +10,7 @@ import { gateAsker } from './ask-gate.ts'
 import { action, type CommandOptions, withOutbox } from './context.ts'
 import { packProgress, scanExit } from './scan.ts'
 import { scan } from './scan-episodes.ts'
+import type { ScanResult } from './scan-result.ts'
 import { type PassResult, shipPass } from './ship-pass.ts'
 import { endOnSignal } from './signals.ts'
 
@@ -32,7 +33,7 @@ async function runShip(options: CommandOptions): Promise<number> {
     bar.done()
     const left = await context.outbox.entries()
     if (options.json) printJson({ ...result, ...lanes(left), refused: scanned.refused.length, later: scanned.later.length })
-    else process.stdout.write(`${describe(result, left)}\n`)
+    else process.stdout.write(`${describe(result, left, scanned)}\n`)
     const code = scanExit(scanned, left)
     return code === exit.clean && left.length > 0 ? exit.undetermined : code
   })
@@ -61,12 +62,14 @@ function lanes(entries: readonly Entry[]): Record<Entry['lane'], number> {
   return { ready: count('ready'), gated: count('gated'), quarantine: count('quarantine') }
 }
 
-function describe(result: PassResult, left: readonly Entry[]): string {
+function describe(result: PassResult, left: readonly Entry[], scanned: ScanResult): string {
   const { ready, gated, quarantine } = lanes(left)
   const rest = [
     ...(ready > 0 ? [`${ready} left for later`] : []),
     ...(gated > 0 ? [`${gated} gated`] : []),
     ...(quarantine > 0 ? [`${quarantine} in quarantine`] : []),
+    ...(scanned.refused.length > 0 ? [`${scanned.refused.length} cannot be packed (see: outbox list)`] : []),
+    ...(scanned.later.length > 0 ? [`${scanned.later.length} to be packed later`] : []),
   ]
   const delivered = `${result.delivered} delivered (${formatSize(result.bytes)})`
   return [delivered, ...(rest.length > 0 ? rest : ['nothing left'])].join(', ')

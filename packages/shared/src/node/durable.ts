@@ -1,6 +1,6 @@
 /** The one place that renames and links. Each function returns only when its effect would survive a power cut. */
 import { constants } from 'node:fs'
-import { type FileHandle, link, mkdir, open, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, link, mkdir, open, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isErrno } from './errno.ts'
 
@@ -10,15 +10,23 @@ export async function syncDir(path: string): Promise<void> {
   await dir.sync()
 }
 
-/** mkdir -p whose new directories survive a power cut: every parent that got a new entry is synced. */
+/**
+ * mkdir -p whose new directories survive a power cut: every parent that got a new entry is synced.
+ * Step by step, because Node's own recursive form never returns where a file system has no room for new names (/proc).
+ */
 export async function makeDir(path: string, mode = 0o750): Promise<void> {
-  const topmost = await mkdir(path, { recursive: true, mode })
-  if (topmost === undefined) return
-  const stop = dirname(topmost)
-  for (let dir = dirname(path); ; dir = dirname(dir)) {
-    await syncDir(dir)
-    if (dir === stop) return
+  try {
+    await mkdir(path, { mode })
+  } catch (error) {
+    if (isErrno(error, 'EEXIST') && (await stat(path)).isDirectory()) return
+    const parent = dirname(path)
+    if (!isErrno(error, 'ENOENT') || parent === path) throw error
+    await makeDir(parent, mode)
+    await mkdir(path, { mode }).catch((again: unknown) => {
+      if (!isErrno(again, 'EEXIST')) throw again
+    })
   }
+  await syncDir(dirname(path))
 }
 
 /** Writes all of it: a short write on a nearly full disk reports no error of its own. */

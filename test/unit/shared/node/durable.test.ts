@@ -103,3 +103,7 @@ test('only folders are synced as folders', async () => {
   writeFileSync(join(dir, 'a'), '')
   await expect(syncDir(join(dir, 'a'))).rejects.toSatisfy(code('ENOTDIR'))
 })
+
+test('a folder that a file system has no room for is an error at once, not a wait for ever', async () => {
+  await expect(makeDir('/proc/no-such-folder/below')).rejects.toMatchObject({ code: 'ENOENT' })
+})

@@ -74,7 +74,9 @@ export class Incoming implements AsyncDisposable {
 
   /** Makes the bytes and the sidecar durable, under their temporary names. A failed sync is never tried again. */
   async sync(sidecar: string): Promise<void> {
-    await Promise.all([this.#file.sync(), writeNew(this.sidecarPath, sidecar)])
+    const both = await Promise.allSettled([this.#file.sync(), writeNew(this.sidecarPath, sidecar)])
+    // Both have ended before anything is taken away: a sidecar still being written would outlive the clean-up.
+    for (const one of both) if (one.status === 'rejected') throw one.reason as Error
   }
 
   /** Removes whatever still has a temporary name. */

@@ -3,7 +3,7 @@
  * Group commit: all rows that wait go out in one write and one fdatasync.
  * A failed write or sync leaves an unknown state, so the journal refuses everything after it until it is opened anew.
  */
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { syncDir, writeAll } from './durable.ts'
 import { readTail } from './tail.ts'
@@ -123,11 +123,5 @@ export class Journal implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     while (this.#running) await this.#running
     await this.#file.close()
-  }
-
-  /** True when another file has taken this name (a rotation by someone else). */
-  async moved(): Promise<boolean> {
-    const here = await stat(this.path).catch(() => undefined)
-    return here === undefined || here.ino !== (await this.#file.stat()).ino
   }
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Journal, JournalBroken } from '@cis490/shared/node/journal.ts'
 import { expect, test } from 'vitest'
@@ -129,14 +129,4 @@ test('a write that the system cuts short leaves no half row, and nothing after i
   expect(broken).toBe(true)
   expect(rowsOf(path).map((row) => row['n'])).toEqual([0, 1, 2])
   expect(readFileSync(path)).toHaveLength(size)
-})
-
-test('a journal sees that its name went to another file', async () => {
-  const path = join(scratchDir(), 'j')
-  await using journal = await Journal.open(path)
-  expect(await journal.moved()).toBe(false)
-  renameSync(path, `${path}.1`)
-  expect(await journal.moved()).toBe(true)
-  writeFileSync(path, '')
-  expect(await journal.moved()).toBe(true)
 })

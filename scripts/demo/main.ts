@@ -1,4 +1,5 @@
 /** `npm start`: signals, the end, and the exit code of the demo. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { exit, UserError } from '@cis490/shared/node/cli.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { Children } from '../local-fleet/children.ts'
@@ -21,6 +22,8 @@ async function demo(options: DemoOptions): Promise<number> {
   )
   const failure = await Promise.race([told, stopped])
   await children.stop()
+  // A step that was interrupted may still be writing; one that waits for something is not waited for.
+  await Promise.race([told, sleep(200)])
 
   if (failure === 'stopped') say.line('\nStopped.')
   else if (failure) say.failed(messageOf(failure.error))

@@ -23,7 +23,7 @@ export async function makePlace(wanted: string | undefined): Promise<Place> {
     async end(clean) {
       if (!clean) return `Everything is kept in ${dir}`
       if (!ours) return `${dir} was not empty before the demo, so it stays`
-      await rm(dir, { recursive: true, force: true })
+      await rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
       return `${dir} is removed`
     },
   }

@@ -71,9 +71,10 @@ export class Children {
     const stderr: string[] = []
     if (process_.stdout) createInterface(process_.stdout).on('line', keep(stdout))
     if (process_.stderr) createInterface(process_.stderr).on('line', keep(stderr))
-    const ended = endOf(process_).then((ending) => {
+    const ended = endOf(process_).then(async (ending) => {
+      // Nothing of the child may be written any more once it counts as ended: its folder may go.
+      await new Promise((resolve) => log.once('close', resolve).once('error', resolve).end())
       this.#running.delete(process_)
-      log.end()
       return ending
     })
     const child: Child = { name, pid: process_.pid ?? 0, logFile, stdout, stderr, ended }

@@ -99,7 +99,7 @@ test('--clean leaves nothing behind', async () => {
   const run = demo('--seconds', '600', '--clean')
   await untilLine(run, /^✓ 3 /)
   process.kill(-run.pid, 'SIGINT')
-  expect(await run.ended).toEqual([0, null])
+  expect(await run.ended, run.said.join('\n')).toEqual([0, null])
   expect(run.said.at(-1)).toBe(`${dir} is removed`)
   expect((await readdir(tmpdir())).map((name) => join(tmpdir(), name))).not.toContain(dir)
 })

@@ -73,7 +73,13 @@ export class Children {
     if (process_.stderr) createInterface(process_.stderr).on('line', keep(stderr))
     const ended = endOf(process_).then(async (ending) => {
       // Nothing of the child may be written any more once it counts as ended: its folder may go.
-      await new Promise((resolve) => log.once('close', resolve).once('error', resolve).end())
+      await new Promise<void>(
+        (resolve) =>
+          void log
+            .once('close', () => resolve())
+            .once('error', () => resolve())
+            .end(),
+      )
       this.#running.delete(process_)
       return ending
     })

@@ -7,6 +7,8 @@ export type Consequence =
   | 'retry' // the entry again, with backoff
   | 'retry-slowly' // the entry again, slowly, and an alarm
   | 'rehash' // hash the archive again: unchanged is retried up to 3 times, then quarantined
+  | 'create-anew' // the upload resource is gone: create another one and send from the start
+  | 'resume' // ask the upload resource for its offset and go on from there
   | 'compare' // HEAD the episode and compare hashes
   | 'all-wait' // not about this entry: everything waits, with an alarm
   | 'none' // not an answer to an upload
@@ -35,6 +37,10 @@ export const problems = {
   'invalid-episode': { status: 422, title: 'The archive is not a valid episode', consequence: 'quarantine' },
   'already-exists': { status: 412, title: 'The episode is stored already', consequence: 'compare' },
   'host-missing': { status: 400, title: 'Nothing names the host', consequence: 'all-wait' },
+  'upload-length-missing': { status: 400, title: 'Upload-Length is missing', consequence: 'none' },
+  'inconsistent-upload-length': { status: 400, title: 'The lengths of the upload disagree', consequence: 'none' },
+  'upload-gone': { status: 404, title: 'There is no such upload any more', consequence: 'create-anew' },
+  'mismatching-upload-offset': { status: 409, title: 'The upload is at another offset', consequence: 'resume' },
   'bad-report': { status: 400, title: 'The report is not valid', consequence: 'none' },
   'not-found': { status: 404, title: 'Not found', consequence: 'all-wait' },
   'method-not-allowed': { status: 405, title: 'Method not allowed', consequence: 'all-wait' },
@@ -77,13 +83,25 @@ export interface Problem {
   retry_after_s?: number
   stored_sha256?: string
   your_sha256?: string
+  'expected-offset'?: number
+  'provided-offset'?: number
 }
 
 export type ProblemMembers = Omit<Problem, 'type' | 'title' | 'status' | 'detail' | 'code'>
 
+/** Problem types that IANA registers (draft-ietf-httpbis-resumable-upload) keep their registered name. */
+const registeredTypes: ReadonlySet<ProblemCode> = new Set(['mismatching-upload-offset', 'inconsistent-upload-length'])
+
+function typeOf(code: ProblemCode): string {
+  const registry = registeredTypes.has(code)
+    ? 'https://iana.org/assignments/http-problem-types#'
+    : 'https://cis490.invalid/problems/'
+  return registry + code
+}
+
 export function problem(code: ProblemCode, detail: string, members: ProblemMembers = {}): Problem {
   const { title, status } = problems[code]
-  return { type: `https://cis490.invalid/problems/${code}`, title, status, detail, code, ...members }
+  return { type: typeOf(code), title, status, detail, code, ...members }
 }
 
 /** A refusal on its way to the one function that writes errors. Not a fault: nobody logs it as one. */

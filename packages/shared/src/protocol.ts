@@ -6,17 +6,35 @@ export const header = {
   host: 'x-cis490-host',
   gate: 'x-cis490-gate',
   reprDigest: 'repr-digest',
+  contentDigest: 'content-digest',
   retryAfter: 'retry-after',
+  receiptSignature: 'x-cis490-receipt-signature',
+  prefixSha256: 'x-cis490-prefix-sha256',
+  uploadComplete: 'upload-complete',
+  uploadOffset: 'upload-offset',
+  uploadLength: 'upload-length',
+  uploadLimit: 'upload-limit',
+  uploadInterop: 'upload-draft-interop-version',
 } as const
+
+/** The version of draft-ietf-httpbis-resumable-upload that is spoken. */
+export const interopVersion = '8'
 
 export const mediaType = {
   archive: 'application/zstd',
+  partialUpload: 'application/partial-upload',
+  jsonLines: 'application/jsonl',
   problem: 'application/problem+json',
   json: 'application/json',
 } as const
 
 export const archiveSuffix = '.tar.zst'
 export const episodesPrefix = '/v1/episodes/'
+export const uploadsPrefix = '/v1/uploads/'
+export const receiptKeysPath = '/v1/receipt-keys'
+export const explainPath = '/v1/explain'
+/** The list of stored episodes; a single one lies below `episodesPrefix`. */
+export const episodeListPath = '/v1/episodes'
 
 export function episodePath(id: string): string {
   return `${episodesPrefix}${id}${archiveSuffix}`

@@ -55,6 +55,8 @@ describe('outcomeOf', () => {
   })
 
   const lane = {
+    'create-anew': 'later',
+    resume: 'later',
     gated: 'gated',
     quarantine: 'quarantine',
     retry: 'later',

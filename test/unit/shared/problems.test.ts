@@ -37,6 +37,10 @@ const contract: Record<string, [status: number, lane: Consequence]> = {
   'content-encoding': [415, 'quarantine'],
   quota: [429, 'retry'],
   rate: [429, 'retry'],
+  'upload-length-missing': [400, 'none'],
+  'inconsistent-upload-length': [400, 'none'],
+  'upload-gone': [404, 'create-anew'],
+  'mismatching-upload-offset': [409, 'resume'],
   'store-full': [507, 'retry-slowly'],
 }
 

@@ -71,6 +71,9 @@ function ofProblem(sent: Sent, answer: Answered, problem: Problem, now: number, 
         alarm,
         ...(problem.remediation ? { remediation: problem.remediation } : {}),
       }
+    case 'create-anew':
+    case 'resume':
+      return later(sent, answer, code, now, random)
     case 'none':
       return ofStranger(sent, answer, now, random)
   }

@@ -1,26 +1,23 @@
 /** The receiver wired up, in one straight line; teardown is the reverse. */
 import { statfs } from 'node:fs/promises'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { UserError } from '@cis490/shared/node/cli.ts'
 import { ConfigError, readSecret } from '@cis490/shared/node/config-file.ts'
 import { makeDir } from '@cis490/shared/node/durable.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { takeLock } from '@cis490/shared/node/process-lock.ts'
-import { Refusal } from '@cis490/shared/problems.ts'
-import { episodesPrefix } from '@cis490/shared/protocol.ts'
-import { getRequestListener } from '@hono/node-server'
 import type { ReceiverConfig } from './config.ts'
 import { VersionGate } from './forge/version-gate.ts'
 import { BearerCheck } from './http/bearer.ts'
 import { ConnectionsPerHost } from './http/connections-per-host.ts'
-import { closeListener, createListener, listen, secureOptions } from './http/listener.ts'
+import { closeListener, createListener, listenOn, secureOptions } from './http/listener.ts'
 import { Metrics } from './http/metrics.ts'
 import { type Peer, PeerCheck } from './http/peer.ts'
-import { answerOf, drainUnread, refuse } from './http/problem.ts'
 import { UploadsRunning } from './http/uploads-running.ts'
 import { checkExposure, peerOptions, readTls } from './material.ts'
-import { type EpisodesPorts, serveEpisode } from './routes/episodes.ts'
+import { dispatcher, shuttingDown } from './routes/dispatch.ts'
+import { type EpisodesPorts, episodesRoute } from './routes/episodes.ts'
 import { opsRoutes, receiverRoutes, type SmallPorts } from './routes/small.ts'
 import { Episodes } from './store/episodes.ts'
 import { EventLog } from './store/event-log.ts'
@@ -140,34 +137,12 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
     ...(state.poisoned ? ['the store is in doubt'] : []),
   ]
   const hook = { secret, limits: config.limits, refresh: () => void gate.refreshNow() }
-  // A target that is no URL never reaches a route.
-  const errorHandler = () => {
-    const { status, headers, body } = answerOf(new Refusal('not-found', 'there is nothing at this path'), log)
-    return new Response(body, { status, headers })
-  }
-  const listenerOptions = { overrideGlobalObjects: false, errorHandler }
-  const smallListener = getRequestListener(receiverRoutes(small).fetch, listenerOptions)
   const opsApp = opsRoutes({ ...small, authenticate: operator, readsAll: () => true }, { metrics, hook, notReady })
-  const opsListener = getRequestListener(opsApp.fetch, listenerOptions)
-
-  const serveSmall = (listener: typeof smallListener, request: IncomingMessage, response: ServerResponse) => {
-    drainUnread(request, response, config.limits)
-    // No route looks at the name that the client called us by, and HTTP/1.0 has none.
-    request.headers.host = 'receiver'
-    void listener(request, response)
-  }
-  const isEpisode = (request: IncomingMessage) => (request.url ?? '').replace(/^https?:\/\/[^/]*/i, '').startsWith(episodesPrefix)
-  const handle = (request: IncomingMessage, response: ServerResponse) => {
-    if (isEpisode(request)) return void serveEpisode(request, response, episodes)
-    if (stopping()) return void refuse(request, response, answerOf(shuttingDown(), log), config.limits, { connection: 'close' })
-    serveSmall(smallListener, request, response)
-  }
   const forOperator = { authenticate: operator, unavailable: () => undefined, readsAll: () => true }
   const opsEpisodes: EpisodesPorts = { ...episodes, ...forOperator, allow: ['GET', 'HEAD'] }
-  const handleOps = (request: IncomingMessage, response: ServerResponse) => {
-    if (isEpisode(request)) void serveEpisode(request, response, opsEpisodes)
-    else serveSmall(opsListener, request, response)
-  }
+  const common = { log, drain: config.limits }
+  const handle = dispatcher([episodesRoute(episodes)], receiverRoutes(small), { ...common, unavailable: episodes.unavailable })
+  const handleOps = dispatcher([episodesRoute(opsEpisodes)], opsApp, { ...common, unavailable: () => undefined })
 
   const socket = { headerTimeout: config.limits.header_timeout, connections: config.limits.connections }
   const server = createListener({ ...socket, ...(tls && { tls }) }, handle)
@@ -209,19 +184,4 @@ async function makeStateDir(path: string): Promise<void> {
   } catch (error) {
     throw new ConfigError(`state_dir: cannot make ${path}: ${messageOf(error).split(',')[0]}`)
   }
-}
-
-async function listenOn(server: Server, address: string, key: string): Promise<string> {
-  try {
-    const { host, port } = await listen(server, address)
-    return `${host.includes(':') ? `[${host}]` : host}:${port}`
-  } catch (error) {
-    throw new UserError(
-      `${key}: cannot listen on ${address}: ${messageOf(error)}; another program may have the port, see: ss -ltnp`,
-    )
-  }
-}
-
-function shuttingDown(): Refusal {
-  return new Refusal('shutting-down', 'the receiver is shutting down', { retry_after_s: 5 })
 }

@@ -2,6 +2,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { isIPv4, type Socket } from 'node:net'
+import { UserError } from '@cis490/shared/node/cli.ts'
+import { messageOf } from '@cis490/shared/node/errno.ts'
 import { problem } from '@cis490/shared/problems.ts'
 import { episodesPrefix } from '@cis490/shared/protocol.ts'
 import { clientCertificateOptions } from './tls-peer.ts'
@@ -100,6 +102,21 @@ export function listen(server: Server | TlsServer, address: string): Promise<{ h
       resolve({ host, port: typeof bound === 'object' && bound ? bound.port : 0 })
     })
   })
+}
+
+/**
+ * @param key the configuration key that the address is from
+ * @returns the address as it stands in a URL. @throws UserError that says what to do
+ */
+export async function listenOn(server: Server, address: string, key: string): Promise<string> {
+  try {
+    const { host, port } = await listen(server, address)
+    return `${host.includes(':') ? `[${host}]` : host}:${port}`
+  } catch (error) {
+    throw new UserError(
+      `${key}: cannot listen on ${address}: ${messageOf(error)}; another program may have the port, see: ss -ltnp`,
+    )
+  }
 }
 
 /** Takes no new connection, lets running requests end until the deadline, then cuts. */

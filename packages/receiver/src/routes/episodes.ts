@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HostName } from '@cis490/shared/ids.ts'
 import { printable } from '@cis490/shared/printable.ts'
 import { Refusal } from '@cis490/shared/problems.ts'
+import { episodesPrefix } from '@cis490/shared/protocol.ts'
 import type { RejectRow } from '@cis490/shared/rejection.ts'
 import { type EpisodeTarget, episodeTarget } from '../core/target.ts'
 import { BodyCut, bodyBytesRead } from '../http/body.ts'
@@ -10,6 +11,7 @@ import type { DrainLimits } from '../http/drain.ts'
 import { type Peer, requireHost } from '../http/peer.ts'
 import { answerOf, refuse } from '../http/problem.ts'
 import { rejectRow } from '../http/recorded-refusal.ts'
+import { type RawRoute, rawTarget } from './dispatch.ts'
 import { getEpisode } from './get-episode.ts'
 import { type PutEpisodePorts, putEpisode } from './put-episode.ts'
 
@@ -24,8 +26,12 @@ export interface EpisodesPorts extends PutEpisodePorts {
   recordRejection(row: RejectRow): Promise<void>
 }
 
+export function episodesRoute(ports: EpisodesPorts): RawRoute {
+  return { prefix: episodesPrefix, serve: (request, response) => serveEpisode(request, response, ports) }
+}
+
 /** Never throws: every outcome is answered and logged here. */
-export async function serveEpisode(request: IncomingMessage, response: ServerResponse, ports: EpisodesPorts): Promise<void> {
+async function serveEpisode(request: IncomingMessage, response: ServerResponse, ports: EpisodesPorts): Promise<void> {
   const seen: Seen = { target: targetOf(request) }
   try {
     seen.peer = ports.authenticate(request)
@@ -109,6 +115,6 @@ async function answerError(
 
 /** A PUT has no query: whatever follows the prefix is the name. */
 function targetOf(request: IncomingMessage): EpisodeTarget {
-  const raw = (request.url ?? '').replace(/^https?:\/\/[^/]*/i, '')
+  const raw = rawTarget(request)
   return episodeTarget(request.method === 'PUT' ? raw : (raw.split('?')[0] as string))
 }

@@ -8,6 +8,8 @@
  *       episodes/<host>/<xx>/<id>.json    its sidecar: the receipt, linked before the archive
  *       index.jsonl                       a row an episode
  *       rejects.jsonl                     one refused PUT a line
+ *       taints.jsonl                      what is known to be wrong with stored episodes; append only
+ *       taints.lock                       held by the command that writes it
  *       host-health/<host>.json           the last report, the bytes as sent
  *       gate-cache.json                   last good commit set
  *       events/receiver.jsonl             when the receiver was there
@@ -40,6 +42,12 @@ export class StoreLayout {
   }
   get rejects(): string {
     return join(this.root, 'rejects.jsonl')
+  }
+  get taints(): string {
+    return join(this.root, 'taints.jsonl')
+  }
+  get taintsLock(): string {
+    return join(this.root, 'taints.lock')
   }
   get reports(): string {
     return join(this.root, 'host-health')

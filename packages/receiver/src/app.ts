@@ -9,6 +9,7 @@ import type { Logger } from '@cis490/shared/node/log.ts'
 import { takeLock } from '@cis490/shared/node/process-lock.ts'
 import type { ReceiverConfig } from './config.ts'
 import { VersionGate } from './forge/version-gate.ts'
+import { listenForOperator, operatorFor } from './http/admin-socket.ts'
 import { BearerCheck } from './http/bearer.ts'
 import { ConnectionsPerHost } from './http/connections-per-host.ts'
 import { closeListener, createListener, listenOn, secureOptions } from './http/listener.ts'
@@ -16,6 +17,7 @@ import { Metrics } from './http/metrics.ts'
 import { type Peer, PeerCheck } from './http/peer.ts'
 import { UploadsRunning } from './http/uploads-running.ts'
 import { checkExposure, peerOptions, readTls } from './material.ts'
+import { ReceiptSigner } from './receipts/signer.ts'
 import { dispatcher, shuttingDown } from './routes/dispatch.ts'
 import { type EpisodesPorts, episodesRoute } from './routes/episodes.ts'
 import { opsRoutes, receiverRoutes, type SmallPorts } from './routes/small.ts'
@@ -41,14 +43,23 @@ export interface Receiver {
   stop(announce: boolean): Promise<void>
 }
 
-/** @throws ConfigError, UserError, or the system's error for an address that cannot be had */
-export async function startReceiver(config: ReceiverConfig, log: Logger): Promise<Receiver> {
-  checkExposure(config)
-  const tls = readTls(config, Date.now())
+/**
+ * @param serves `operator`: the admin socket alone, for a command that does a receiver's work while none runs
+ * @throws ConfigError, UserError, or the system's error for an address that cannot be had
+ */
+export async function startReceiver(
+  config: ReceiverConfig,
+  log: Logger,
+  serves: 'hosts' | 'operator' = 'hosts',
+): Promise<Receiver> {
+  if (serves === 'hosts') checkExposure(config)
+  const tls = serves === 'hosts' ? readTls(config, Date.now()) : undefined
   const peers = new PeerCheck({ ...peerOptions(config), log })
   const bearer = new BearerCheck(config.auth.token_files, log)
   const webhookFile = config.version_gate.webhook_secret_file
   const secret = webhookFile === '' ? undefined : readSecret(webhookFile, 'version_gate.webhook_secret_file')
+
+  const signer = new ReceiptSigner(config.receipts.key_file)
 
   await using stack = new AsyncDisposableStack()
   const layout = new StoreLayout(config.state_dir)
@@ -65,7 +76,7 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
   const rejects = stack.use(await RejectLog.open(layout.rejects))
   const reports = await Reports.open(layout)
   const gate = stack.use(await VersionGate.start(config.version_gate, config.state_dir, log))
-  stack.use(await EventLog.open(layout))
+  if (serves === 'hosts') stack.use(await EventLog.open(layout))
 
   const state = { stopping: false, poisoned: false }
   const cut = new AbortController()
@@ -109,6 +120,7 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
     allow: ['GET', 'HEAD', 'PUT'],
     askGate: (stamp, host) => gate.ask({ stamp, host }),
     freeBytes,
+    sign: (text) => signer.sign(text),
     poison: (error) => {
       state.poisoned = true
       fail(error)
@@ -129,6 +141,7 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
     log,
     authenticate,
     readsAll: openToAll,
+    receiptKeys: () => signer.keys(),
     counted: () => metrics.reports.inc(),
   }
   const notReady = () => [
@@ -140,6 +153,7 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
   const opsApp = opsRoutes({ ...small, authenticate: operator, readsAll: () => true }, { metrics, hook, notReady })
   const forOperator = { authenticate: operator, unavailable: () => undefined, readsAll: () => true }
   const opsEpisodes: EpisodesPorts = { ...episodes, ...forOperator, allow: ['GET', 'HEAD'] }
+  const adminEpisodes: EpisodesPorts = { ...episodes, authenticate: operatorFor, readsAll: () => true }
   const common = { log, drain: config.limits }
   const handle = dispatcher([episodesRoute(episodes)], receiverRoutes(small), { ...common, unavailable: episodes.unavailable })
   const handleOps = dispatcher([episodesRoute(opsEpisodes)], opsApp, { ...common, unavailable: () => undefined })
@@ -147,14 +161,21 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
   const socket = { headerTimeout: config.limits.header_timeout, connections: config.limits.connections }
   const server = createListener({ ...socket, ...(tls && { tls }) }, handle)
   const ops = createListener(socket, handleOps)
-  const bound = await listenOn(server, config.listen, 'listen')
-  stack.defer(() => closeListener(server, 0))
-  const opsBound = await listenOn(ops, config.ops_listen, 'ops_listen')
-  stack.defer(() => closeListener(ops, 0))
-  const url = `${tls ? 'https' : 'http'}://${bound}`
-  const opsUrl = `http://${opsBound}`
-  log.info({ event: 'listening', listener: 'receiver', url }, 'listening')
-  log.info({ event: 'listening', listener: 'ops', url: opsUrl }, 'listening')
+  const admin = createListener(
+    socket,
+    dispatcher([episodesRoute(adminEpisodes)], opsApp, { ...common, unavailable: () => undefined }),
+  )
+  stack.defer(() => closeListener(admin, 0))
+  await listenForOperator(admin, layout.admin, log)
+  const open = async (listener: 'receiver' | 'ops', made: typeof server, address: string, key: string, scheme: string) => {
+    if (serves === 'operator') return ''
+    const url = `${scheme}://${await listenOn(made, address, key)}`
+    stack.defer(() => closeListener(made, 0))
+    log.info({ event: 'listening', listener, url }, 'listening')
+    return url
+  }
+  const url = await open('receiver', server, config.listen, 'listen', tls ? 'https' : 'http')
+  const opsUrl = await open('ops', ops, config.ops_listen, 'ops_listen', 'http')
 
   const owned = stack.move()
   return {
@@ -162,6 +183,7 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
     opsUrl,
     failed,
     reload: () => {
+      signer.reload()
       const fresh = readTls(config, Date.now())
       if (fresh && 'setSecureContext' in server) server.setSecureContext(secureOptions(fresh))
       const clientCa = peerOptions(config).clientCaPem
@@ -171,7 +193,7 @@ export async function startReceiver(config: ReceiverConfig, log: Logger): Promis
       state.stopping = true
       if (announce) await new Promise((resolve) => setTimeout(resolve, lameDuckMs))
       const deadline = setTimeout(() => cut.abort(), config.drain)
-      await closeListener(server, config.drain + 1000)
+      await Promise.all([server, admin].map((one) => closeListener(one, config.drain + 1000)))
       clearTimeout(deadline)
       await owned.disposeAsync()
     },

@@ -8,6 +8,7 @@ import { RulesFile } from '../forge/rules-files.ts'
 import { BearerCheck } from '../http/bearer.ts'
 import { PeerCheck } from '../http/peer.ts'
 import { checkExposure, peerOptions, readTls } from '../material.ts'
+import { ReceiptSigner } from '../receipts/signer.ts'
 
 export function registerCheckConfig(program: Command): void {
   addCommand(program, 'check-config', 'print the effective configuration, or what is wrong with it', defaultConfigFile).action(
@@ -23,6 +24,7 @@ function checkConfig(options: CommonOptions): void {
   if (config.version_gate.webhook_secret_file !== '')
     readSecret(config.version_gate.webhook_secret_file, 'version_gate.webhook_secret_file')
   new BearerCheck(config.auth.token_files)
+  new ReceiptSigner(config.receipts.key_file)
   const log = makeLogger(process.stderr)
   RulesFile.deny(config.version_gate.deny_file, log, Date.now)
   RulesFile.waivers(config.version_gate.waivers_file, log, Date.now)

@@ -35,6 +35,8 @@ export interface PutEpisodePorts {
   readonly cut: AbortSignal
   askGate(stamp: string | undefined, host: HostName | undefined): Promise<GateVerdict>
   freeBytes(): Promise<number>
+  /** Value of X-Cis490-Receipt-Signature for a receipt's exact bytes; undefined where receipts are not signed. */
+  sign(text: string): string | undefined
   /** The state on disk is in doubt: no more uploads until recovery has looked. */
   poison(error: unknown): void
   /** Why nothing may be promised any more; asked again right before each promise. */
@@ -74,7 +76,7 @@ export async function putEpisode(
   const done = await receive(request, key, claim, gate, peer, turn, ports)
   if (done.status === 201) count(done.receipt, ports, started)
   else ports.metrics.duplicates.inc()
-  reply(response, done, gate, ports.gateWindow)
+  reply(response, done, gate, ports)
   return { status: done.status, receipt: done.receipt }
 }
 
@@ -200,15 +202,17 @@ function makeReceipt(key: EpisodeKey, claim: Claim, gate: Accepted, peer: Peer, 
   }
 }
 
-function reply(response: ServerResponse, done: Stored, gate: Accepted, window: number): void {
+function reply(response: ServerResponse, done: Stored, gate: Accepted, ports: PutEpisodePorts): void {
   const body = Buffer.from(done.text)
+  const signature = ports.sign(done.text)
   response.writeHead(done.status, {
     'content-type': mediaType.json,
     'content-length': body.length,
     etag: `"sha256-${done.receipt.sha256}"`,
     'cache-control': 'no-store',
     ...(done.status === 201 && { location: episodePath(done.receipt.id) }),
-    ...(gate.position !== undefined && { [header.gate]: gateHeader(gate, window) }),
+    ...(gate.position !== undefined && { [header.gate]: gateHeader(gate, ports.gateWindow) }),
+    ...(signature !== undefined && { [header.receiptSignature]: signature }),
   })
   response.end(body)
 }

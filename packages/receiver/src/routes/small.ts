@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { problem, Refusal } from '@cis490/shared/problems.ts'
+import { receiptKeysPath } from '@cis490/shared/protocol.ts'
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { BodyCut } from '../http/body.ts'
@@ -11,8 +12,9 @@ import { answerOf } from '../http/problem.ts'
 import { type GatePorts, getGate } from './gate.ts'
 import { forgejoHook, type HookPorts } from './hook.ts'
 import { getAllReports, getHostReport, type HostHealthPorts, putHostHealth } from './host-health.ts'
+import { getReceiptKeys, type ReceiptKeysPorts } from './receipt-keys.ts'
 
-export interface SmallPorts extends HostHealthPorts {
+export interface SmallPorts extends HostHealthPorts, ReceiptKeysPorts {
   readonly gate: GatePorts
   readonly log: Logger
   /** @param grace take a certificate that expired a short while ago */
@@ -42,6 +44,7 @@ export function receiverRoutes(ports: SmallPorts): App {
   })
   return closed(app, ports, {
     '/v1/gate': 'GET, HEAD',
+    [receiptKeysPath]: 'GET, HEAD',
     '/v1/host-health': 'GET, HEAD',
     '/v1/host-health/:host': 'GET, HEAD, PUT',
   })
@@ -63,6 +66,7 @@ export function opsRoutes(ports: SmallPorts, ops: OpsPorts): App {
   const get = 'GET, HEAD'
   return closed(app, ports, {
     '/v1/gate': get,
+    [receiptKeysPath]: get,
     '/v1/host-health': get,
     '/v1/host-health/:host': get,
     '/healthz': get,
@@ -75,6 +79,10 @@ export function opsRoutes(ports: SmallPorts, ops: OpsPorts): App {
 function readRoutes(app: App, ports: SmallPorts): void {
   const peer = (c: Context<{ Bindings: HttpBindings }>) => ports.authenticate(c.env.incoming, false)
   app.get('/v1/gate', (c) => getGate(c.req.query('commit'), peer(c).host, ports.gate))
+  app.get(receiptKeysPath, (c) => {
+    peer(c)
+    return getReceiptKeys(ports)
+  })
   app.get('/v1/host-health', (c) => getAllReports(peer(c), ports))
   app.get('/v1/host-health/:host', (c) => getHostReport(c.req.param('host'), peer(c), ports))
 }

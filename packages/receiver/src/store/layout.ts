@@ -3,6 +3,7 @@
  *
  *     <state_dir>/
  *       receiver.lock                     held by the process that writes here
+ *       admin.sock                        for the operator's commands while a receiver runs
  *       incoming/<uuid>.part|.json        plain PUTs that run; empty when none does
  *       episodes/<host>/<xx>/<id>.tar.zst published, immutable (xx: first two hex of sha256(id))
  *       episodes/<host>/<xx>/<id>.json    its sidecar: the receipt, linked before the archive
@@ -30,6 +31,10 @@ export class StoreLayout {
   }
   get lock(): string {
     return join(this.root, 'receiver.lock')
+  }
+  /** Where commands find the running receiver. */
+  get admin(): string {
+    return join(this.root, 'admin.sock')
   }
   get incoming(): string {
     return join(this.root, 'incoming')

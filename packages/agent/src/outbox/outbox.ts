@@ -6,13 +6,14 @@ import { join } from 'node:path'
 import { type EpisodeId, timestamp } from '@cis490/shared/ids.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { linkNew, makeDir, removeFile, replaceFile, syncDir } from '@cis490/shared/node/durable.ts'
-import { Journal } from '@cis490/shared/node/journal.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { Receipt } from '@cis490/shared/receipt.ts'
+import { Book } from './book.ts'
 import { type Entry, Sidecar } from './entry.ts'
 import { archiveName, type OutboxFile, partSuffix, sidecarName, tempSuffix } from './layout.ts'
 import { listOutbox, readEntries, readEntry } from './read.ts'
-import { KnownReceipt, Packed, readRecords, Tombstone } from './records.ts'
+import { KnownReceipt, Packed, Tombstone } from './records.ts'
+import { withRoom } from './with-room.ts'
 
 export interface OutboxOptions {
   readonly outboxDir: string
@@ -20,16 +21,14 @@ export interface OutboxOptions {
   readonly log: Logger
   /** Milliseconds since 1970. */
   readonly now: () => number
-}
-
-interface Book<T> {
-  readonly journal: Journal
-  readonly rows: Map<EpisodeId, T>
+  /** Asked for room in a folder when bookkeeping meets a full disk; the step is then tried once more. */
+  readonly giveRoom?: (dir: string) => Promise<void>
 }
 
 export class Outbox implements AsyncDisposable {
   readonly dir: string
   readonly #now: () => number
+  readonly #giveRoom: Record<'outbox' | 'state', () => Promise<void>>
   readonly #receipts: Book<KnownReceipt>
   readonly #tombstones: Book<Tombstone>
   readonly #packed: Book<Packed>
@@ -38,6 +37,8 @@ export class Outbox implements AsyncDisposable {
   private constructor(options: OutboxOptions, receipts: Book<KnownReceipt>, tombstones: Book<Tombstone>, packed: Book<Packed>) {
     this.dir = options.outboxDir
     this.#now = options.now
+    const give = async (dir: string) => options.giveRoom?.(dir)
+    this.#giveRoom = { outbox: () => give(options.outboxDir), state: () => give(options.stateDir) }
     this.#receipts = receipts
     this.#tombstones = tombstones
     this.#packed = packed
@@ -48,15 +49,10 @@ export class Outbox implements AsyncDisposable {
     await makeDir(options.outboxDir)
     await makeDir(options.stateDir)
     await using stack = new AsyncDisposableStack()
-    const book = async <T extends { id: EpisodeId }>(name: string, schema: Parameters<typeof readRecords<T>>[1]) => {
-      const path = join(options.stateDir, name)
-      const onTorn = (bytes: Buffer) => options.log.warn({ path, bytes: bytes.length }, 'cut a torn row off a journal')
-      const journal = stack.use(await Journal.open(path, onTorn))
-      return { journal, rows: await readRecords(path, schema) }
-    }
-    const receipts = await book('receipts.jsonl', KnownReceipt)
-    const tombstones = await book('tombstones.jsonl', Tombstone)
-    const packed = await book('packed.jsonl', Packed)
+    const path = (name: string) => join(options.stateDir, name)
+    const receipts = stack.use(await Book.open(path('receipts.jsonl'), KnownReceipt, options.log))
+    const tombstones = stack.use(await Book.open(path('tombstones.jsonl'), Tombstone, options.log))
+    const packed = stack.use(await Book.open(path('packed.jsonl'), Packed, options.log))
     stack.move()
     return new Outbox(options, receipts, tombstones, packed)
   }
@@ -90,9 +86,9 @@ export class Outbox implements AsyncDisposable {
    */
   async publish(entry: Entry, packed: Omit<Packed, 'id' | 'sha256' | 'at'>): Promise<void> {
     const row: Packed = { id: entry.id, sha256: entry.sha256, ...packed, at: timestamp(this.#now()) }
-    await this.#packed.journal.append(row)
-    this.#packed.rows.set(entry.id, row)
-    await this.update(entry)
+    // Packing may not have the room that bookkeeping needs.
+    await this.#packed.append(row)
+    await this.#replaceSidecar(entry)
     if (!(await linkNew(this.partPath(entry.id), this.archivePath(entry.id))))
       throw new Error(`${this.archivePath(entry.id)} exists already`)
     await syncDir(this.dir)
@@ -101,6 +97,10 @@ export class Outbox implements AsyncDisposable {
 
   /** One atomic replace of the sidecar. */
   async update(entry: Entry): Promise<void> {
+    await withRoom(this.#giveRoom.outbox, () => this.#replaceSidecar(entry))
+  }
+
+  async #replaceSidecar(entry: Entry): Promise<void> {
     await replaceFile(join(this.dir, sidecarName(entry.id)), `${JSON.stringify(Sidecar.parse(entry))}\n`)
   }
 
@@ -136,8 +136,8 @@ export class Outbox implements AsyncDisposable {
     if (receipt.id !== entry.id || receipt.sha256 !== entry.sha256)
       throw new Error(`the receipt for ${receipt.id} ${receipt.sha256} is not one for ${entry.id} ${entry.sha256}`)
     if (this.receiptOf(entry.id)?.sha256 !== entry.sha256) {
-      await this.#receipts.journal.append(value as object)
-      this.#receipts.rows.set(entry.id, { id: receipt.id, sha256: receipt.sha256, received_at: receipt.received_at })
+      const known = { id: receipt.id, sha256: receipt.sha256, received_at: receipt.received_at }
+      await this.#receipts.append(known, { line: value as object, giveRoom: this.#giveRoom.state })
     }
     await this.remove(entry.id)
   }
@@ -155,12 +155,15 @@ export class Outbox implements AsyncDisposable {
   /** A tombstone alone, for an episode that has no entry. */
   async bury(grave: Omit<Tombstone, 'at'>): Promise<void> {
     const row: Tombstone = { ...grave, at: timestamp(this.#now()) }
-    await this.#tombstones.journal.append(row)
-    this.#tombstones.rows.set(row.id, row)
+    await this.#tombstones.append(row, { giveRoom: this.#giveRoom.state })
   }
 
   /** Archive first: a sidecar alone is harmless, an archive alone would be taken for the last copy. */
   async remove(id: EpisodeId): Promise<void> {
+    await withRoom(this.#giveRoom.outbox, () => this.#removeFiles(id))
+  }
+
+  async #removeFiles(id: EpisodeId): Promise<void> {
     await removeFile(this.archivePath(id))
     await syncDir(this.dir)
     await removeFile(join(this.dir, sidecarName(id)))
@@ -182,6 +185,6 @@ export class Outbox implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const book of [this.#receipts, this.#tombstones, this.#packed]) await book.journal[Symbol.asyncDispose]()
+    for (const book of [this.#receipts, this.#tombstones, this.#packed]) await book[Symbol.asyncDispose]()
   }
 }

@@ -74,6 +74,26 @@ export class Journal implements AsyncDisposable {
     return this.#broken !== undefined
   }
 
+  /**
+   * After a failure: the same file under a fresh handle, cut back to what is durable, so that a row that was promised to nobody is not there.
+   * The failed sync is not tried again. @throws what keeps it from being cut back; then the journal stays broken
+   */
+  async reopen(): Promise<Journal> {
+    while (this.#running) await this.#running
+    const file = await open(this.path, 'a+', 0o640)
+    try {
+      const { size } = await file.stat()
+      if (size < this.#size) throw new JournalBroken(`${this.path} is shorter than what was written to it`)
+      if (size > this.#size) await file.truncate(this.#size)
+      await file.sync()
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+    await this.#file.close().catch(() => undefined)
+    return new Journal(this.path, file, this.#size, this.#last)
+  }
+
   /** Appends one row. Resolves, with the line as written, when it would survive a power cut. */
   append(row: object): Promise<string> {
     return this.appendLate(() => JSON.stringify(row))

@@ -8,6 +8,12 @@
  *       episodes/<host>/<xx>/<id>.tar.zst published, immutable (xx: first two hex of sha256(id))
  *       episodes/<host>/<xx>/<id>.json    its sidecar: the receipt, linked before the archive
  *       index.jsonl                       a row an episode
+ *       index.jsonl.before-<time>         what a repair replaced
+ *       losses.jsonl                      what was promised once and is gone; append only
+ *       quarantine/<host>/                what a repair took out of the store
+ *       prunes.jsonl                      what was taken out on purpose, by whom and why; append only
+ *       prunes.lock                       held by the command that writes it
+ *       restore.json                      a restore that has not ended: nobody works here before it has
  *       rejects.jsonl                     one refused PUT a line
  *       taints.jsonl                      what is known to be wrong with stored episodes; append only
  *       taints.lock                       held by the command that writes it
@@ -17,12 +23,10 @@
  */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { EpisodeId, HostName } from '@cis490/shared/ids.ts'
+import type { HostName } from '@cis490/shared/ids.ts'
+import type { EpisodeKey } from '../core/episode-key.ts'
 
-export interface EpisodeKey {
-  readonly host: HostName
-  readonly id: EpisodeId
-}
+export type { EpisodeKey }
 
 export class StoreLayout {
   readonly root: string
@@ -44,6 +48,21 @@ export class StoreLayout {
   }
   get index(): string {
     return join(this.root, 'index.jsonl')
+  }
+  get losses(): string {
+    return join(this.root, 'losses.jsonl')
+  }
+  get quarantine(): string {
+    return join(this.root, 'quarantine')
+  }
+  get prunes(): string {
+    return join(this.root, 'prunes.jsonl')
+  }
+  get prunesLock(): string {
+    return join(this.root, 'prunes.lock')
+  }
+  get restoring(): string {
+    return join(this.root, 'restore.json')
   }
   get rejects(): string {
     return join(this.root, 'rejects.jsonl')

@@ -96,6 +96,7 @@ export class TinyForgejo implements AsyncDisposable {
     const [kind, ...rest] = url.pathname.slice(repo.length + 1).split('/')
     if (kind === 'branches') return this.#branch(response, decodeURIComponent(rest.join('/')))
     if (kind === 'commits') return this.#list(response, url.searchParams)
+    if (kind === 'compare') return this.#compare(response, decodeURIComponent(rest.join('/')))
     if (kind === 'git' && rest[0] === 'commits') return this.#one(response, rest[1] ?? '')
     return send(response, 404, { message: 'not found' })
   }
@@ -134,6 +135,15 @@ export class TinyForgejo implements AsyncDisposable {
         'x-hasmore': String(page < pages),
       })
     return send(response, 200, reachable.slice((page - 1) * limit, page * limit).map(item), headers)
+  }
+
+  #compare(response: ServerResponse, words: string): ServerResponse {
+    const [from, to] = words.split('...').map((word) => this.#commits.findIndex(({ sha }) => sha.startsWith(word)))
+    if (from === undefined || to === undefined || from < 0 || to < 0)
+      return send(response, 404, { message: 'The target could not be found.' })
+    const commits = this.#commits.slice(to, from).map(item)
+    // What a forge tells that has cut its list.
+    return send(response, 200, { total_commits: commits.length, commits: commits.slice(0, this.#options.pageCap) })
   }
 
   /** @returns false where this fault leaves the request alone */

@@ -5,10 +5,12 @@ import { registerBackfill } from './commands/backfill.ts'
 import { registerCheckConfig } from './commands/check-config.ts'
 import { registerFsck } from './commands/fsck.ts'
 import { registerServe } from './commands/serve.ts'
+import { registerTaint } from './commands/taint.ts'
 
 const program = makeProgram('cis490-receiver', 'takes in episodes from lab hosts', build.version)
 registerServe(program)
 registerFsck(program)
 registerBackfill(program)
+registerTaint(program)
 registerCheckConfig(program)
 await runProgram(program, process.argv)

@@ -25,6 +25,7 @@ const maxBodyBytes = 8 << 20
 /** Of the many fields only these are read: the two makes differ, and users may be null. */
 const Branch = z.looseObject({ commit: z.looseObject({ id: CommitSha }) })
 const Commits = z.array(z.looseObject({ sha: CommitSha }))
+const Comparison = z.looseObject({ total_commits: z.int().nonnegative(), commits: Commits.nullable() })
 
 export class Forgejo implements AsyncDisposable {
   readonly #options: ForgejoOptions
@@ -63,6 +64,16 @@ export class Forgejo implements AsyncDisposable {
     const commits = [...seen].slice(0, count)
     if (commits.length === 0) throw new ForgejoError('the forge answered an empty list of commits')
     if (commits[0] !== head) throw new ForgejoError('the list of commits does not start with the head of the branch')
+    return commits
+  }
+
+  /** What `to` has and `from` has not, newest first. Either is anything that names a commit. */
+  async between(from: string, to: string): Promise<CommitSha[]> {
+    const words = [from, to].map(encodeURIComponent).join('...')
+    const { body } = await this.#get(`/compare/${words}?verification=false&files=false`, Comparison)
+    const commits = (body.commits ?? []).map(({ sha }) => sha)
+    if (commits.length < body.total_commits)
+      throw new ForgejoError(`the forge told only ${commits.length} of the ${body.total_commits} commits`)
     return commits
   }
 

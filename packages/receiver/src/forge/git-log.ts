@@ -27,18 +27,28 @@ export async function gitCommits(clone: Clone, branch: string, count: number): P
   const names = [`refs/heads/${branch}`, `refs/remotes/origin/${branch}`, ...(clone.configured ? ['HEAD'] : [])]
   for (const ref of names) {
     if (!(await exists(path, ref))) continue
-    const text = await git(path, ['log', '--format=%H', '-n', String(count), ref, '--'])
-    const commits = text
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => CommitSha.parse(line))
+    const commits = hashes(await git(path, ['log', '--format=%H', '-n', String(count), ref, '--']))
     if (commits.length > 0) return { commits, ref }
   }
   throw new Error(`${clone.path} has no branch ${branch}, or cannot be read`)
 }
 
+/** What `to` has and `from` has not, newest first. Either is anything that git takes for a commit. @throws when one is unknown, or git fails */
+export async function gitRange(clone: Clone, from: string, to: string): Promise<CommitSha[]> {
+  const path = await realpath(clone.path)
+  for (const end of [from, to]) if (!(await exists(path, end))) throw new Error(`${clone.path} knows no commit ${end}`)
+  return hashes(await git(path, ['rev-list', '--end-of-options', `${from}..${to}`, '--']))
+}
+
+function hashes(text: string): CommitSha[] {
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => CommitSha.parse(line))
+}
+
 async function exists(path: string, ref: string): Promise<boolean> {
-  return git(path, ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`]).then(
+  return git(path, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`]).then(
     () => true,
     (error: unknown) => {
       // Exit 1 without a word is git's "no such name"; anything else (no repository, no permission) is a fault of its own.

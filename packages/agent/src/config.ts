@@ -14,6 +14,7 @@ export const AgentConfig = z.strictObject({
     cert_file: z.string().default(''),
     key_file: z.string().default(''),
     token_file: z.string().default(''),
+    receipt_keys_file: z.string().default(''),
   }),
   paths: z
     .strictObject({

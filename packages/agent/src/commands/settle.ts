@@ -23,7 +23,7 @@ export async function settle(
   const next = (code: string): Entry => ({ ...plain, attempts: entry.attempts + 1, last: { status, code, at: timestamp(now) } })
   switch (outcome.outcome) {
     case 'delivered':
-      await outbox.settleDelivered(entry, body)
+      await outbox.settleDelivered(entry, body, outcome.signature)
       memory.hold = noHold
       log.info({ event: 'delivered', id, bytes: entry.bytes, position: outcome.receipt.gate_position }, 'episode delivered')
       await shipping.forgetFolder(id)

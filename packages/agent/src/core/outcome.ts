@@ -17,7 +17,7 @@ export interface Sent {
 }
 
 export type AttemptOutcome =
-  | { readonly outcome: 'delivered'; readonly receipt: Receipt }
+  | { readonly outcome: 'delivered'; readonly receipt: Receipt; readonly signature?: string }
   | { readonly outcome: 'later'; readonly nextAt: number; readonly code: string; readonly alarm?: string }
   | { readonly outcome: 'gated'; readonly code: string; readonly problem: Problem }
   | { readonly outcome: 'quarantine'; readonly code: string }

@@ -8,6 +8,7 @@ import { parseObject } from '@cis490/shared/jsonl.ts'
 import { linkNew, makeDir, removeFile, replaceFile, syncDir } from '@cis490/shared/node/durable.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { Receipt } from '@cis490/shared/receipt.ts'
+import { receiptRow } from '../core/receipt-row.ts'
 import { Book } from './book.ts'
 import { type Entry, Sidecar } from './entry.ts'
 import { archiveName, type OutboxFile, partSuffix, sidecarName, tempSuffix } from './layout.ts'
@@ -128,16 +129,15 @@ export class Outbox implements AsyncDisposable {
 
   /**
    * The receipt is durable first; only then archive and sidecar go. The episode's folder is the caller's.
-   * @throws when the text is not a receipt for this very archive
+   * @param signature of the receipt, kept with it. @throws when the text is not a receipt for this very archive
    */
-  async settleDelivered(entry: Entry, receiptText: string): Promise<void> {
-    const value = parseObject(receiptText)
-    const receipt = Receipt.parse(value)
+  async settleDelivered(entry: Entry, receiptText: string, signature?: string): Promise<void> {
+    const receipt = Receipt.parse(parseObject(receiptText))
     if (receipt.id !== entry.id || receipt.sha256 !== entry.sha256)
       throw new Error(`the receipt for ${receipt.id} ${receipt.sha256} is not one for ${entry.id} ${entry.sha256}`)
     if (this.receiptOf(entry.id)?.sha256 !== entry.sha256) {
       const known = { id: receipt.id, sha256: receipt.sha256, received_at: receipt.received_at }
-      await this.#receipts.append(known, { line: value as object, giveRoom: this.#giveRoom.state })
+      await this.#receipts.append(known, { line: receiptRow(receiptText, signature), giveRoom: this.#giveRoom.state })
     }
     await this.remove(entry.id)
   }

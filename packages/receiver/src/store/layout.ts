@@ -5,6 +5,7 @@
  *       receiver.lock                     held by the process that writes here
  *       admin.sock                        for the operator's commands while a receiver runs
  *       incoming/<uuid>.part|.json        plain PUTs that run; empty when none does
+ *       uploads/<u>.part|.json            open resumable uploads
  *       episodes/<host>/<xx>/<id>.tar.zst published, immutable (xx: first two hex of sha256(id))
  *       episodes/<host>/<xx>/<id>.json    its sidecar: the receipt, linked before the archive
  *       index.jsonl                       a row an episode
@@ -42,6 +43,9 @@ export class StoreLayout {
   }
   get incoming(): string {
     return join(this.root, 'incoming')
+  }
+  get uploads(): string {
+    return join(this.root, 'uploads')
   }
   get episodes(): string {
     return join(this.root, 'episodes')

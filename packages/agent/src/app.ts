@@ -8,8 +8,10 @@ import { freshMemory, type Shipping } from './commands/shipping.ts'
 import { Teller } from './commands/tell.ts'
 import type { AgentConfig } from './config.ts'
 import type { Entry } from './outbox/entry.ts'
+import { ReceiptPins } from './receipts/pins.ts'
 import { Client } from './ship/client.ts'
 import { loadIdentity } from './ship/identity.ts'
+import { type Pace, unlimited } from './ship/pace.ts'
 
 export interface App extends AsyncDisposable {
   readonly shipping: Shipping
@@ -20,7 +22,7 @@ export interface App extends AsyncDisposable {
 /** @param stream where remediation lines go: with the log. @param connections defaults to what shipping needs */
 export function makeClient(
   config: AgentConfig,
-  options: { connections?: number; connectTimeout?: number; idleTimeout?: number } = {},
+  options: { connections?: number; connectTimeout?: number; idleTimeout?: number; pace?: Pace } = {},
 ): Client {
   const identity = loadIdentity(config.receiver, config.host.name)
   return new Client({ url: config.receiver.url, identity, connections: config.ship.concurrency + 1, ...options })
@@ -32,7 +34,8 @@ export function makeApp(
   onProgress: (entry: Entry, bytes: number) => void,
 ): App {
   const { config, outbox, log, now } = context
-  let client = makeClient(config)
+  const pace: Pace = unlimited
+  let client = makeClient(config, { pace })
   if (config.ship.rate_limit > 0 || config.ship.windows.length > 0)
     log.warn(
       { event: 'not-applied', keys: ['ship.rate_limit', 'ship.windows'] },
@@ -43,6 +46,7 @@ export function makeApp(
     log,
     now,
     random: Math.random,
+    pins: new ReceiptPins(config.paths.state, config.receiver.receipt_keys_file),
     teller: new Teller(log, stream, now),
     concurrency: config.ship.concurrency,
     client: () => client,
@@ -53,11 +57,12 @@ export function makeApp(
         () => false,
       ),
     onProgress,
+    pace,
     memory: freshMemory(),
   }
   const reload = () => {
     const old = client
-    client = makeClient(config)
+    client = makeClient(config, { pace })
     // Transfers that run keep their connection to the end.
     old
       .retire()

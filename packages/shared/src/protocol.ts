@@ -7,6 +7,7 @@ export const header = {
   gate: 'x-cis490-gate',
   reprDigest: 'repr-digest',
   contentDigest: 'content-digest',
+  location: 'location',
   retryAfter: 'retry-after',
   receiptSignature: 'x-cis490-receipt-signature',
   prefixSha256: 'x-cis490-prefix-sha256',

@@ -6,6 +6,7 @@ import type { GateMemory } from '../core/gate-lane.ts'
 import type { Entry } from '../outbox/entry.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { Client } from '../ship/client.ts'
+import type { Pace } from '../ship/pace.ts'
 import type { Teller } from './tell.ts'
 
 export interface Shipping {
@@ -20,15 +21,21 @@ export interface Shipping {
   /** After the receipt: the episode's folder goes, or stays as a second copy. */
   readonly forgetFolder: (id: EpisodeId) => Promise<void>
   readonly folderExists: (id: EpisodeId) => Promise<boolean>
+  /** Told the bytes that were sent; negative ones did not arrive. */
   readonly onProgress: (entry: Entry, bytes: number) => void
+  readonly pace: Pace
   readonly memory: ShippingMemory
 }
 
 export interface ShippingMemory {
   hold: Hold
   gate: GateMemory | undefined
+  /** Called when the receiver has answered in the middle of a transfer. */
+  reached: (() => void) | undefined
+  /** When the receiver turned out not to know resumable uploads. Epoch milliseconds. */
+  plainSince: number | undefined
 }
 
 export function freshMemory(): ShippingMemory {
-  return { hold: noHold, gate: undefined }
+  return { hold: noHold, gate: undefined, reached: undefined, plainSince: undefined }
 }

@@ -24,7 +24,10 @@ export const Sidecar = z.object({
   last: z.object({ status: z.int(), code: z.string(), at: z.string() }).optional(),
   /** RFC 3339; not before this time. Absent: at once. */
   next_at: z.string().optional(),
+  /** Path of the open upload at the receiver: a restart goes on there. */
   upload_url: z.string().optional(),
+  /** How much of the archive the receiver had for good when it was last heard of. */
+  upload_offset: z.int().nonnegative().optional(),
   /** How often in a row the receiver got other bytes than the archive has. */
   mismatches: z.int().nonnegative().optional(),
 })

@@ -1,12 +1,14 @@
 /** The receiver as seen from here: one connection pool a certificate, plain values for answers, nothing retried. */
-import { createReadStream } from 'node:fs'
 import { build } from '@cis490/shared/node/build.ts'
-import { messageOf } from '@cis490/shared/node/errno.ts'
 import { episodePath, gatePath, header, hostHealthPath, mediaType } from '@cis490/shared/protocol.ts'
 import { Agent, type Dispatcher } from 'undici'
 import type { Answer } from '../core/answer.ts'
+import { uploadPath } from '../core/upload-state.ts'
+import { ArchiveError, readPart } from './archive-part.ts'
+import { Deadline } from './deadline.ts'
 import { faultOf } from './faults.ts'
 import type { Identity } from './identity.ts'
+import { type Pace, unlimited } from './pace.ts'
 import { readAnswer } from './read-answer.ts'
 
 export interface ClientOptions {
@@ -17,6 +19,8 @@ export interface ClientOptions {
   readonly connectTimeout?: number
   /** Milliseconds without progress after which an answer is given up; the receiver syncs before it answers. */
   readonly idleTimeout?: number
+  /** Asked before each piece of a body. */
+  readonly pace?: Pace
 }
 
 export interface ToSend {
@@ -27,12 +31,25 @@ export interface ToSend {
   readonly schema_version?: string | undefined
 }
 
+export interface Exchange {
+  readonly headers?: Record<string, string>
+  readonly body?: string | AsyncIterable<Uint8Array> | null
+  readonly signal?: AbortSignal | undefined
+  /** The answer needs no long work of the receiver: it is not waited for as long. */
+  readonly quick?: true
+}
+
+/** Milliseconds for such an answer. */
+const quickly = 60_000
+
 export class Client implements AsyncDisposable {
   readonly host: string
+  readonly pace: Pace
   #agent: Agent
   #origin: URL
   #base: string
   #identity: Identity
+  #idleTimeout: number
   #answered = false
 
   constructor(options: ClientOptions) {
@@ -40,6 +57,8 @@ export class Client implements AsyncDisposable {
     const { ca, cert, key } = identity
     this.#identity = identity
     this.host = identity.host
+    this.pace = options.pace ?? unlimited
+    this.#idleTimeout = options.idleTimeout ?? 300_000
     this.#origin = new URL(options.url)
     this.#base = this.#origin.pathname.replace(/\/$/, '')
     this.#agent = new Agent({
@@ -47,8 +66,8 @@ export class Client implements AsyncDisposable {
       allowH2: false,
       connections: options.connections,
       pipelining: 1,
-      headersTimeout: options.idleTimeout ?? 300_000,
-      bodyTimeout: options.idleTimeout ?? 300_000,
+      headersTimeout: this.#idleTimeout,
+      bodyTimeout: this.#idleTimeout,
       connect: {
         timeout: options.connectTimeout ?? 10_000,
         ...(ca === undefined ? {} : { ca }),
@@ -60,39 +79,34 @@ export class Client implements AsyncDisposable {
 
   /** Sends the whole archive. @param onProgress told the bytes that were handed to the network */
   put(entry: ToSend, archivePath: string, onProgress: (bytes: number) => void, signal?: AbortSignal): Promise<Answer> {
-    const headers: Record<string, string> = {
-      'content-type': mediaType.archive,
-      'content-length': String(entry.bytes),
-      [header.sha256]: entry.sha256,
-    }
-    // A stamp goes out as it was recorded, as far as a header can carry it: whether it is a commit is the gate's to say.
-    const commit = headerText(entry.commit)
-    if (commit) headers[header.commit] = commit
-    const schema = headerText(entry.schema_version)
-    if (schema) headers[header.schemaVersion] = schema
-    return this.request('PUT', episodePath(entry.id), headers, archive(archivePath, onProgress), signal)
+    const headers = { ...episodeHeaders(entry), 'content-length': String(entry.bytes) }
+    const part = { path: archivePath, bytes: entry.bytes, from: 0, to: entry.bytes, whole: true, onProgress }
+    return this.request('PUT', episodePath(entry.id), { headers, body: readPart(part, this.pace, signal), signal })
   }
 
   head(id: string, signal?: AbortSignal): Promise<Answer> {
-    return this.request('HEAD', episodePath(id), {}, null, signal)
+    return this.request('HEAD', episodePath(id), { signal })
   }
 
   gate(commit?: string, signal?: AbortSignal): Promise<Answer> {
-    return this.request('GET', gatePath(commit), {}, null, signal)
+    return this.request('GET', gatePath(commit), { signal })
   }
 
   putReport(host: string, report: string, signal?: AbortSignal): Promise<Answer> {
-    return this.request('PUT', hostHealthPath(host), { 'content-type': mediaType.json }, report, signal)
+    return this.request('PUT', hostHealthPath(host), { headers: { 'content-type': mediaType.json }, body: report, signal })
+  }
+
+  /** The path of an upload resource that an answer names; undefined for any other place. */
+  uploadPath(location: string | undefined): string | undefined {
+    return uploadPath(location, this.#origin.origin, this.#base)
   }
 
   /** One request, no redirect followed, no retry. Never throws for what the network or the other side does. */
-  async request(
-    method: Dispatcher.HttpMethod,
-    path: string,
-    headers: Record<string, string> = {},
-    body: string | AsyncIterable<Uint8Array> | null = null,
-    signal?: AbortSignal,
-  ): Promise<Answer> {
+  async request(method: Dispatcher.HttpMethod, path: string, exchange: Exchange = {}): Promise<Answer> {
+    const { headers = {}, body = null, signal, quick } = exchange
+    const idle = quick ? Math.min(quickly, this.#idleTimeout) : this.#idleTimeout
+    // undici measures pauses: an answer that trickles in has to end some time too.
+    using answerBy = new Deadline(2 * idle)
     try {
       const response = await this.#agent.request({
         origin: this.#origin.origin,
@@ -100,8 +114,9 @@ export class Client implements AsyncDisposable {
         method,
         headers: { ...this.#ownHeaders(), ...headers },
         // undici sends an async iterable as it stands; its type knows Node streams only.
-        body: body as string | null,
-        ...(signal === undefined ? {} : { signal }),
+        body: (typeof body === 'object' && body ? answerBy.after(body) : body) as string | null,
+        headersTimeout: idle,
+        signal: signal === undefined ? answerBy.signal : AbortSignal.any([signal, answerBy.signal]),
       })
       const answer = await readAnswer(response)
       this.#answered = true
@@ -138,21 +153,16 @@ export class Client implements AsyncDisposable {
   }
 }
 
-class ArchiveError extends Error {
-  override readonly name = 'ArchiveError'
-}
-
-async function* archive(path: string, onProgress: (bytes: number) => void): AsyncGenerator<Uint8Array> {
-  const stream = createReadStream(path, { highWaterMark: 1 << 20 })
-  try {
-    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-      onProgress(chunk.length)
-      yield chunk
-    }
-  } catch (error) {
-    throw new ArchiveError(`cannot read the archive: ${messageOf(error)}`, { cause: error })
-  } finally {
-    stream.destroy()
+/** What the wire asks for with an upload, whole or resumable. */
+export function episodeHeaders(entry: ToSend): Record<string, string> {
+  // A stamp goes out as it was recorded, as far as a header can carry it: whether it is a commit is the gate's to say.
+  const commit = headerText(entry.commit)
+  const schema = headerText(entry.schema_version)
+  return {
+    'content-type': mediaType.archive,
+    [header.sha256]: entry.sha256,
+    ...(commit ? { [header.commit]: commit } : {}),
+    ...(schema ? { [header.schemaVersion]: schema } : {}),
   }
 }
 

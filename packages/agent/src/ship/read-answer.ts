@@ -39,7 +39,9 @@ function problemOf(status: number, contentType: string, body: string): Problem |
   const members = Object.fromEntries(
     ['remediation', 'your_commit', 'head_commit', 'stored_sha256'].map((key) => [key, text(key)]),
   )
-  return { ...problem(value['code'], text('detail') ?? ''), status, ...dropAbsent(members) }
+  const expected = value['expected-offset']
+  const offset = Number.isSafeInteger(expected) && (expected as number) >= 0 ? { 'expected-offset': expected as number } : {}
+  return { ...problem(value['code'], text('detail') ?? ''), status, ...dropAbsent(members), ...offset }
 }
 
 function dropAbsent(members: Record<string, string | undefined>): Partial<Problem> {

@@ -1,8 +1,8 @@
 /** Which uploads run: one an episode, counted a host, with what each host sent today. In memory; a restart forgets the day. */
 import type { EpisodeId, HostName } from '@cis490/shared/ids.ts'
 
-/** One running upload. */
-export interface UploadTurn extends Disposable {
+/** One body that is being received. */
+export interface BodyTurn extends Disposable {
   /** Told for each chunk, so that room that is promised but not yet used stays known. */
   arrived(bytes: number): void
 }
@@ -17,10 +17,11 @@ export class UploadsRunning {
   readonly #keys = new Set<string>()
   readonly #perHost = new Map<HostName, number>()
   readonly #today = new Map<HostName, Day>()
+  #bodies = 0
   #outstanding = 0
 
   get bodies(): number {
-    return this.#keys.size
+    return this.#bodies
   }
 
   /** Declared bytes of running bodies that have not arrived yet. */
@@ -28,15 +29,36 @@ export class UploadsRunning {
     return this.#outstanding
   }
 
+  /** Bodies of this host. */
   ofHost(host: HostName): number {
     return this.#perHost.get(host) ?? 0
   }
 
-  /** @returns undefined while this episode is being uploaded already */
-  begin(host: HostName, id: EpisodeId, length = 0): UploadTurn | undefined {
+  /** A body and its episode together, as a plain PUT needs them. @returns undefined while this episode is held already */
+  begin(host: HostName, id: EpisodeId, length = 0): BodyTurn | undefined {
+    const held = this.hold(host, id)
+    if (!held) return undefined
+    const body = this.body(host, length)
+    return {
+      arrived: (bytes) => body.arrived(bytes),
+      [Symbol.dispose]: () => {
+        body[Symbol.dispose]()
+        held[Symbol.dispose]()
+      },
+    }
+  }
+
+  /** Whoever holds an episode is alone with its name. @returns undefined while somebody does */
+  hold(host: HostName, id: EpisodeId): Disposable | undefined {
     const key = `${host}/${id}`
     if (this.#keys.has(key)) return undefined
     this.#keys.add(key)
+    return { [Symbol.dispose]: () => void this.#keys.delete(key) }
+  }
+
+  /** @param length bytes that it may still take on the disk, where nobody else counts them */
+  body(host: HostName, length = 0): BodyTurn {
+    this.#bodies += 1
     this.#perHost.set(host, this.ofHost(host) + 1)
     let left = length
     this.#outstanding += left
@@ -48,16 +70,12 @@ export class UploadsRunning {
       },
       [Symbol.dispose]: () => {
         this.#outstanding -= left
-        this.#keys.delete(key)
-        const uploads = this.ofHost(host) - 1
-        if (uploads > 0) this.#perHost.set(host, uploads)
+        this.#bodies -= 1
+        const bodies = this.ofHost(host) - 1
+        if (bodies > 0) this.#perHost.set(host, bodies)
         else this.#perHost.delete(host)
       },
     }
-  }
-
-  isRunning(host: HostName, id: EpisodeId): boolean {
-    return this.#keys.has(`${host}/${id}`)
   }
 
   today(host: HostName, now: number): Day {

@@ -5,6 +5,7 @@ import { type Hold, noHold } from '../core/backoff.ts'
 import type { GateMemory } from '../core/gate-lane.ts'
 import type { Entry } from '../outbox/entry.ts'
 import type { Outbox } from '../outbox/outbox.ts'
+import type { ReceiptPins } from '../receipts/pins.ts'
 import type { Client } from '../ship/client.ts'
 import type { Pace } from '../ship/pace.ts'
 import type { Teller } from './tell.ts'
@@ -13,6 +14,8 @@ export interface Shipping {
   readonly outbox: Outbox
   readonly log: Logger
   readonly teller: Teller
+  /** Asked for each receipt: which keys are believed. */
+  readonly pins: ReceiptPins
   readonly concurrency: number
   readonly now: () => number
   readonly random: () => number

@@ -39,6 +39,7 @@ export const problems = {
   'host-missing': { status: 400, title: 'Nothing names the host', consequence: 'all-wait' },
   'upload-length-missing': { status: 400, title: 'Upload-Length is missing', consequence: 'none' },
   'inconsistent-upload-length': { status: 400, title: 'The lengths of the upload disagree', consequence: 'none' },
+  'bad-append': { status: 400, title: 'The request to append cannot be understood', consequence: 'none' },
   'upload-gone': { status: 404, title: 'There is no such upload any more', consequence: 'create-anew' },
   'mismatching-upload-offset': { status: 409, title: 'The upload is at another offset', consequence: 'resume' },
   'bad-report': { status: 400, title: 'The report is not valid', consequence: 'none' },
@@ -99,8 +100,14 @@ function typeOf(code: ProblemCode): string {
   return registry + code
 }
 
-export function problem(code: ProblemCode, detail: string, members: ProblemMembers = {}): Problem {
-  const { title, status } = problems[code]
+/** @param status where the code has a second one: 410 for what is known to have been there */
+export function problem(
+  code: ProblemCode,
+  detail: string,
+  members: ProblemMembers = {},
+  status: number = problems[code].status,
+): Problem {
+  const { title } = problems[code]
   return { type: typeOf(code), title, status, detail, code, ...members }
 }
 
@@ -108,8 +115,8 @@ export function problem(code: ProblemCode, detail: string, members: ProblemMembe
 export class Refusal extends Error {
   override readonly name = 'Refusal'
   readonly problem: Problem
-  constructor(code: ProblemCode, detail: string, members: ProblemMembers = {}) {
+  constructor(code: ProblemCode, detail: string, members: ProblemMembers = {}, status?: number) {
     super(`${code}: ${detail}`)
-    this.problem = problem(code, detail, members)
+    this.problem = problem(code, detail, members, status)
   }
 }

@@ -39,6 +39,7 @@ const contract: Record<string, [status: number, lane: Consequence]> = {
   rate: [429, 'retry'],
   'upload-length-missing': [400, 'none'],
   'inconsistent-upload-length': [400, 'none'],
+  'bad-append': [400, 'none'],
   'upload-gone': [404, 'create-anew'],
   'mismatching-upload-offset': [409, 'resume'],
   'store-full': [507, 'retry-slowly'],

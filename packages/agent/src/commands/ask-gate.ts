@@ -2,6 +2,7 @@
 import { GateAnswer } from '@cis490/shared/gate-answer.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import type { Answer } from '../core/answer.ts'
+import { isHeld } from '../core/backoff.ts'
 import { gateVerdict } from '../core/gate-lane.ts'
 import type { GateVerdict } from './pack-one.ts'
 import type { Shipping } from './shipping.ts'
@@ -9,6 +10,7 @@ import type { Shipping } from './shipping.ts'
 /** An unreachable receiver is `unavailable`: the episode is packed as ready, and its PUT will tell. */
 export function gateAsker(shipping: Shipping, signal: AbortSignal): (commit: string) => Promise<GateVerdict> {
   return async (commit) => {
+    if (isHeld(shipping.memory.hold, shipping.now())) return { verdict: 'unavailable' }
     const answer = gateOf(await shipping.client().gate(commit, signal))
     const verdict = answer ? gateVerdict(answer, commit) : 'unknown'
     if (!answer || verdict === 'unknown') return { verdict: 'unavailable' }

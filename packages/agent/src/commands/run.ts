@@ -7,6 +7,7 @@ import { makeLogger } from '@cis490/shared/node/log.ts'
 import type { Command } from 'commander'
 import { type App, makeApp } from '../app.ts'
 import { defaultConfigFile } from '../config.ts'
+import { isHeld } from '../core/backoff.ts'
 import { nextTurn } from '../core/pass-plan.ts'
 import { Outbox } from '../outbox/outbox.ts'
 import { gateAsker } from './ask-gate.ts'
@@ -61,7 +62,7 @@ async function shipLoop(context: AgentContext, app: App, signal: AbortSignal, wa
   const { memory, now } = app.shipping
   while (!signal.aborted) {
     // Whoever mended the certificate need not tell us: the probe goes out with the files of now.
-    if (memory.hold.code.startsWith('certificate-') && memory.hold.until <= now()) reload(app, context, wake)
+    if (memory.hold.code.startsWith('certificate-') && !isHeld(memory.hold, now())) reload(app, context, wake)
     try {
       await shipPass(app.shipping, 'due', signal)
     } catch (error) {

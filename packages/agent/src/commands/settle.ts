@@ -2,8 +2,9 @@
 import { timestamp } from '@cis490/shared/ids.ts'
 import { removeFile } from '@cis490/shared/node/durable.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
-import { holdAfterFault, jitteredDelay, noHold } from '../core/backoff.ts'
-import { type AttemptOutcome, afterRehash } from '../core/outcome.ts'
+import { printable } from '@cis490/shared/printable.ts'
+import { type Hold, holdAfterFault, isHeld, jitteredDelay, noHold } from '../core/backoff.ts'
+import { type AttemptOutcome, afterRehash, isReceiverWide } from '../core/outcome.ts'
 import type { Entry } from '../outbox/entry.ts'
 import { hashFile } from '../ship/hash.ts'
 import type { Shipping } from './shipping.ts'
@@ -30,8 +31,13 @@ export async function settle(
       break
     case 'later':
       await outbox.update({ ...next(outcome.code), next_at: timestamp(outcome.nextAt) })
+      if (isReceiverWide(outcome.code))
+        hold(shipping, (held) => holdAfterFault(held, outcome.code, now, shipping.random(), outcome.nextAt))
       if (outcome.alarm)
-        log.error({ event: 'alarm', id, code: outcome.code, status, detail: outcome.alarm }, 'the receiver cannot take it')
+        log.error(
+          { event: 'alarm', id, code: outcome.code, status, detail: printable(outcome.alarm) },
+          'the receiver cannot take it',
+        )
       else
         log.warn(
           { event: 'later', id, code: outcome.code, status, next_at: timestamp(outcome.nextAt) },
@@ -47,7 +53,7 @@ export async function settle(
       break
     }
     case 'quarantine':
-      await outbox.update({ ...next(outcome.code), lane: 'quarantine' })
+      await outbox.update({ ...forgetUpload(next(outcome.code)), lane: 'quarantine' })
       memory.hold = noHold
       log.error(
         { event: 'quarantine', id, code: outcome.code, remedy: `cis490-agent outbox show ${id}` },
@@ -56,14 +62,20 @@ export async function settle(
       break
     case 'all-wait':
       await outbox.update(next(outcome.code))
-      memory.hold = { until: outcome.nextAt, failures: memory.hold.failures + 1, code: outcome.code }
+      hold(shipping, ({ failures }) => ({ until: outcome.nextAt, failures: failures + 1, code: outcome.code }))
       teller.tell({ code: outcome.code, detail: outcome.alarm, remediation: outcome.remediation })
       break
     case 'unreachable':
       await outbox.update(next(outcome.code))
-      memory.hold = holdAfterFault(memory.hold, outcome.code, now, shipping.random())
+      hold(shipping, (held) => holdAfterFault(held, outcome.code, now, shipping.random()))
       log.warn(
-        { event: 'unreachable', id, code: outcome.code, detail: outcome.message, next_at: timestamp(memory.hold.until) },
+        {
+          event: 'unreachable',
+          id,
+          code: outcome.code,
+          detail: printable(outcome.message),
+          next_at: timestamp(memory.hold.until),
+        },
         'no answer from the receiver',
       )
       break
@@ -74,6 +86,16 @@ export async function settle(
       break
   }
   return outcome
+}
+
+/** Transfers that fail together are one failure. */
+function hold({ memory, now }: Shipping, next: (hold: Hold) => Hold): void {
+  if (!isHeld(memory.hold, now())) memory.hold = next(memory.hold)
+}
+
+/** Its bytes are of no use any more. */
+function forgetUpload({ upload_url: _, upload_offset: __, ...entry }: Entry): Entry {
+  return entry
 }
 
 /** The receiver got other bytes than we named, or the archive is not as it was: who is wrong, the way or the disk? */
@@ -93,7 +115,7 @@ async function rehash(shipping: Shipping, entry: Entry, status: number): Promise
   switch (afterRehash(actual === entry.sha256, mismatches, await shipping.folderExists(entry.id))) {
     case 'retry': {
       const last = { status, code: 'sha256-mismatch', at: timestamp(now) }
-      await outbox.update({ ...entry, mismatches, attempts: entry.attempts + 1, last, next_at: timestamp(again) })
+      await outbox.update({ ...forgetUpload(entry), mismatches, attempts: entry.attempts + 1, last, next_at: timestamp(again) })
       log.warn(
         { event: 'later', id: entry.id, code: 'sha256-mismatch', mismatches },
         'bytes were damaged on the way; tried again later',

@@ -1,11 +1,11 @@
 /** One attempt for each entry whose turn it is, a few at a time. */
 import { answerMayBeLost } from '../core/answer.ts'
 import type { AttemptOutcome } from '../core/outcome.ts'
-import { type PassMode, planPass } from '../core/pass-plan.ts'
+import type { PassMode } from '../core/pass-plan.ts'
 import type { Entry } from '../outbox/entry.ts'
 import { attempt } from './attempt.ts'
-import { rearm } from './rearm.ts'
 import type { Shipping } from './shipping.ts'
+import { Turns } from './turns.ts'
 
 export interface PassResult {
   readonly delivered: number
@@ -13,30 +13,47 @@ export interface PassResult {
   readonly attempted: number
 }
 
-/** Re-arms the gated lane first. @param signal ends running transfers; their entries stay as they are */
+/** Milliseconds after which a worker without work looks again, while others still have some. */
+const lookEvery = 5000
+
+/**
+ * Re-arms the gated lane first. A daemon's pass takes what becomes due while it lasts, so that one long transfer delays nobody.
+ * @param signal ends running transfers; their entries stay as they are
+ */
 export async function shipPass(shipping: Shipping, mode: PassMode, signal: AbortSignal): Promise<PassResult> {
-  const { outbox, memory } = shipping
-  if (mode === 'all' || memory.hold.until <= shipping.now()) await rearm(shipping, signal)
-  const { queue, probe } = planPass(await outbox.entries(), memory.hold, shipping.now(), mode, outbox.inFlight)
   const total = { delivered: 0, bytes: 0, attempted: 0 }
+  const turns = new Turns(shipping, mode, signal)
+  const bell = new Bell()
   let stopped = false
-  const worker = async (most: number) => {
-    for (let done = 0; done < most && !stopped && !signal.aborted; done++) {
-      const entry = queue.shift()
-      if (!entry) return
-      const outcome = await attempt(shipping, entry, signal)
-      count(total, entry, outcome)
-      stopped ||= endsPass(outcome, mode)
+  shipping.memory.reached = () => {
+    turns.reached()
+    bell.ring()
+  }
+  const worker = async () => {
+    while (!stopped && !signal.aborted) {
+      const entry = await turns.next()
+      if (!entry && turns.out === 0) return
+      if (!entry) {
+        await bell.rung(lookEvery)
+        continue
+      }
+      try {
+        const outcome = await attempt(shipping, entry, signal)
+        count(total, entry, outcome)
+        stopped ||= endsPass(outcome, mode)
+      } catch (error) {
+        stopped = true
+        throw error
+      } finally {
+        turns.ended(entry)
+        bell.ring()
+      }
     }
   }
-  if (probe) await worker(1)
-  const stop = (error: unknown) => {
-    stopped = true
-    throw error
-  }
-  const workers = Array.from({ length: shipping.concurrency }, () => worker(Number.POSITIVE_INFINITY).catch(stop))
   // The pass is over when nothing of it runs any more: the next one must not meet its transfers.
-  const failed = (await Promise.allSettled(workers)).find((one) => one.status === 'rejected')
+  const ended = await Promise.allSettled(Array.from({ length: shipping.concurrency }, worker))
+  shipping.memory.reached = undefined
+  const failed = ended.find((one) => one.status === 'rejected')
   if (failed) throw failed.reason
   return total
 }
@@ -48,8 +65,26 @@ function count(total: { delivered: number; bytes: number; attempted: number }, e
   total.bytes += entry.bytes
 }
 
-/** What is not about one entry ends the pass; a person's own pass goes on after a transfer that was cut. */
+/** A daemon's pass stands still while the receiver is held; a person's own goes on after a transfer that was cut. */
 function endsPass(outcome: AttemptOutcome, mode: PassMode): boolean {
-  if (outcome.outcome === 'unreachable') return mode === 'due' || !answerMayBeLost(outcome.code)
-  return outcome.outcome === 'all-wait' || outcome.outcome === 'untouched'
+  if (outcome.outcome === 'untouched') return true
+  if (mode === 'due') return false
+  return outcome.outcome === 'all-wait' || (outcome.outcome === 'unreachable' && !answerMayBeLost(outcome.code))
+}
+
+/** Wakes everybody who waits, once. */
+class Bell {
+  #waiting = Promise.withResolvers<void>()
+
+  ring(): void {
+    this.#waiting.resolve()
+    this.#waiting = Promise.withResolvers()
+  }
+
+  async rung(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, ms)
+    await Promise.race([this.#waiting.promise, promise])
+    clearTimeout(timer)
+  }
 }

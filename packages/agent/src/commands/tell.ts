@@ -28,7 +28,9 @@ export class Teller {
     const { code, commit, head, remediation } = advice
     const key = JSON.stringify([code, commit, head])
     const at = this.#now()
-    if (at - (this.#told.get(key) ?? Number.NEGATIVE_INFINITY) < hour) return false
+    const age = at - (this.#told.get(key) ?? Number.NEGATIVE_INFINITY)
+    // A clock that was set back makes no silence.
+    if (age >= 0 && age < hour) return false
     this.#told.set(key, at)
     const detail = printable(advice.detail)
     this.#log.error({ event: 'refused', code, detail, commit, head_commit: head }, 'the receiver refuses; a person must act')

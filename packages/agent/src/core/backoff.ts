@@ -28,7 +28,19 @@ export interface Hold {
 
 export const noHold: Hold = { until: 0, failures: 0, code: '' }
 
-/** A network fault holds the receiver, not the entry. */
-export function holdAfterFault(hold: Hold, code: string, now: number, random: number): Hold {
-  return { until: now + jitteredDelay(hold.failures, random), failures: hold.failures + 1, code }
+/** No wait is longer: a time further ahead was set by a clock that was wrong. */
+const longestWait = most + hour
+
+/** Is this time still to come? One that no wait of ours reaches is not: it would strand what waits for it. */
+export function isAhead(at: number, now: number): boolean {
+  return at > now && at - now <= longestWait
+}
+
+export function isHeld(hold: Hold, now: number): boolean {
+  return isAhead(hold.until, now)
+}
+
+/** A network fault holds the receiver, not the entry. @param notBefore what the receiver asked for */
+export function holdAfterFault(hold: Hold, code: string, now: number, random: number, notBefore = 0): Hold {
+  return { until: Math.max(notBefore, now + jitteredDelay(hold.failures, random)), failures: hold.failures + 1, code }
 }

@@ -1,6 +1,6 @@
 /** When the gated lane is asked about again, and what the gate's answer for a commit does to its entries. */
 import type { GateAnswer } from '@cis490/shared/gate-answer.ts'
-import { hour } from './backoff.ts'
+import { hour, isAhead } from './backoff.ts'
 
 /** What the gate was when every gated commit was last asked about. */
 export interface GateMemory {
@@ -14,7 +14,7 @@ export type AskReason = 'first' | 'head-moved' | 'hourly'
 export function whyAsk(memory: GateMemory | undefined, head: string | null, now: number): AskReason | undefined {
   if (!memory) return 'first'
   if (memory.head !== head) return 'head-moved'
-  return now >= memory.askAgainAt ? 'hourly' : undefined
+  return isAhead(memory.askAgainAt, now) ? undefined : 'hourly'
 }
 
 /** @param random in [0, 1): hosts do not ask in step */

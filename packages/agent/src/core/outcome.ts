@@ -98,6 +98,11 @@ function ofStranger(sent: Sent, answer: Answered, now: number, random: number): 
   return { outcome: 'all-wait', nextAt: now + probeEvery, code, alarm }
 }
 
+/** What is not about this entry: the receiver as a whole, or what stands in front of it, wants to be left alone for a while. */
+export function isReceiverWide(code: string): boolean {
+  return ['gate-unavailable', 'overloaded', 'shutting-down', 'rate'].includes(code) || /^http-5\d\d$/.test(code)
+}
+
 function later(sent: Sent, answer: Answered, code: string, now: number, random: number, base?: number) {
   const floor = retryAfterMs(answer.headers[header.retryAfter], now) ?? 0
   return { outcome: 'later', code, nextAt: now + Math.max(floor, jitteredDelay(sent.attempts, random, base)) } as const

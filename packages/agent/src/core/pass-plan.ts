@@ -1,5 +1,5 @@
 /** Which entries one pass tries, and in which order. */
-import type { Hold } from './backoff.ts'
+import { type Hold, isAhead, isHeld } from './backoff.ts'
 
 /** `all`: a person asked, each ready entry gets one attempt. `due`: the daemon, nothing before its time. */
 export type PassMode = 'all' | 'due'
@@ -28,18 +28,20 @@ export function planPass<T extends Waiting>(
   mode: PassMode,
   inFlight: ReadonlySet<string> = new Set(),
 ): PassPlan<T> {
-  if (mode === 'due' && hold.until > now) return { queue: [], probe: false }
+  if (mode === 'due' && isHeld(hold, now)) return { queue: [], probe: false }
   const queue = entries
-    .filter((entry) => entry.lane === 'ready' && !inFlight.has(entry.id) && (mode === 'all' || dueAt(entry) <= now))
+    .filter((entry) => entry.lane === 'ready' && !inFlight.has(entry.id) && (mode === 'all' || !isAhead(dueAt(entry), now)))
     .toSorted((a, b) => a.attempts - b.attempts || (a.id < b.id ? -1 : 1))
   return { queue, probe: hold.failures > 0 }
 }
 
 /** @returns epoch milliseconds of the next thing to do, at most `latest` */
 export function nextTurn(entries: readonly Waiting[], hold: Hold, now: number, latest: number): number {
-  const due = entries.filter((entry) => entry.lane === 'ready').map(dueAt)
-  const first = due.length === 0 ? latest : Math.max(Math.min(...due), hold.until)
-  return Math.max(now, Math.min(first, latest))
+  let first = Number.POSITIVE_INFINITY
+  for (const entry of entries)
+    if (entry.lane === 'ready') first = Math.min(first, isAhead(dueAt(entry), now) ? dueAt(entry) : now)
+  const open = isHeld(hold, now) ? hold.until : now
+  return Math.max(now, Math.min(Math.max(first, open), latest))
 }
 
 function dueAt(entry: Waiting): number {

@@ -21,17 +21,16 @@ export interface Part {
   readonly onProgress: (bytes: number) => void
 }
 
-/** Bytes that are asked for at once: at 8 KiB a second they take 8 s. */
-const piece = 64 * 1024
 /** Bytes that are read at once. */
 const block = 1024 * 1024
 
 /** @throws ArchiveError also when the file is longer or shorter than it should be */
 export async function* readPart(part: Part, pace: Pace, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks(part)) {
-    for (let at = 0; at < chunk.length; at += piece) {
+    for (let at = 0; at < chunk.length; ) {
       if (!part.whole && pace.mustYield()) return
-      const bytes = chunk.subarray(at, at + piece)
+      const bytes = chunk.subarray(at, at + pace.piece)
+      at += bytes.length
       await pace.take(bytes.length, signal)
       part.onProgress(bytes.length)
       yield bytes

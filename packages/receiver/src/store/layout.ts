@@ -5,7 +5,8 @@
  *       receiver.lock                     held by the process that writes here
  *       admin.sock                        for the operator's commands while a receiver runs
  *       incoming/<uuid>.part|.json        plain PUTs that run; empty when none does
- *       uploads/<u>.part|.json            open resumable uploads
+ *       uploads/<u>.part                  what an open resumable upload has so far
+ *       uploads/<u>.json                  its state: how much of that is synced; when it has ended, its answer
  *       episodes/<host>/<xx>/<id>.tar.zst published, immutable (xx: first two hex of sha256(id))
  *       episodes/<host>/<xx>/<id>.json    its sidecar: the receipt, linked before the archive
  *       index.jsonl                       a row an episode

@@ -24,6 +24,7 @@ import { opsRoutes, receiverRoutes, type SmallPorts } from './routes/small.ts'
 import { Episodes } from './store/episodes.ts'
 import { EventLog } from './store/event-log.ts'
 import { IndexLog } from './store/index-log.ts'
+import { knownStore } from './store/known.ts'
 import { StoreLayout } from './store/layout.ts'
 import { recover } from './store/recover.ts'
 import { RejectLog } from './store/reject-log.ts'
@@ -138,6 +139,7 @@ export async function startReceiver(
     reports,
     limits: config.limits,
     gate,
+    stored: knownStore(layout, log),
     log,
     authenticate,
     readsAll: openToAll,

@@ -42,6 +42,7 @@ export const problems = {
   'bad-append': { status: 400, title: 'The request to append cannot be understood', consequence: 'none' },
   'upload-gone': { status: 404, title: 'There is no such upload any more', consequence: 'create-anew' },
   'mismatching-upload-offset': { status: 409, title: 'The upload is at another offset', consequence: 'resume' },
+  'bad-query': { status: 400, title: 'The query is not valid', consequence: 'none' },
   'bad-report': { status: 400, title: 'The report is not valid', consequence: 'none' },
   'not-found': { status: 404, title: 'Not found', consequence: 'all-wait' },
   'method-not-allowed': { status: 405, title: 'Method not allowed', consequence: 'all-wait' },

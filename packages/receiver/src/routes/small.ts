@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { problem, Refusal } from '@cis490/shared/problems.ts'
-import { receiptKeysPath } from '@cis490/shared/protocol.ts'
+import { episodeListPath, receiptKeysPath } from '@cis490/shared/protocol.ts'
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { BodyCut } from '../http/body.ts'
@@ -12,10 +12,12 @@ import { answerOf } from '../http/problem.ts'
 import { type GatePorts, getGate } from './gate.ts'
 import { forgejoHook, type HookPorts } from './hook.ts'
 import { getAllReports, getHostReport, type HostHealthPorts, putHostHealth } from './host-health.ts'
+import { getEpisodeList, type ListPorts } from './list-episodes.ts'
 import { getReceiptKeys, type ReceiptKeysPorts } from './receipt-keys.ts'
 
 export interface SmallPorts extends HostHealthPorts, ReceiptKeysPorts {
   readonly gate: GatePorts
+  readonly stored: Pick<ListPorts, 'layout' | 'known'>
   readonly log: Logger
   /** @param grace take a certificate that expired a short while ago */
   authenticate(request: IncomingMessage, grace: boolean): Peer
@@ -43,6 +45,7 @@ export function receiverRoutes(ports: SmallPorts): App {
     return putHostHealth(incoming, c.req.param('host'), peer, ports, proceed)
   })
   return closed(app, ports, {
+    [episodeListPath]: 'GET, HEAD',
     '/v1/gate': 'GET, HEAD',
     [receiptKeysPath]: 'GET, HEAD',
     '/v1/host-health': 'GET, HEAD',
@@ -65,6 +68,7 @@ export function opsRoutes(ports: SmallPorts, ops: OpsPorts): App {
   app.post('/v1/hooks/forgejo', (c) => forgejoHook(c.env.incoming, ops.hook))
   const get = 'GET, HEAD'
   return closed(app, ports, {
+    [episodeListPath]: get,
     '/v1/gate': get,
     [receiptKeysPath]: get,
     '/v1/host-health': get,
@@ -78,6 +82,8 @@ export function opsRoutes(ports: SmallPorts, ops: OpsPorts): App {
 
 function readRoutes(app: App, ports: SmallPorts): void {
   const peer = (c: Context<{ Bindings: HttpBindings }>) => ports.authenticate(c.env.incoming, false)
+  const { stored, log, readsAll } = ports
+  app.get(episodeListPath, (c) => getEpisodeList(c.req.url, peer(c), { ...stored, log, readsAll }))
   app.get('/v1/gate', (c) => getGate(c.req.query('commit'), peer(c).host, ports.gate))
   app.get(receiptKeysPath, (c) => {
     peer(c)

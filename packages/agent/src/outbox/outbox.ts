@@ -12,7 +12,7 @@ import { receiptRow } from '../core/receipt-row.ts'
 import { Book } from './book.ts'
 import { type Entry, Sidecar } from './entry.ts'
 import { archiveName, type OutboxFile, partSuffix, sidecarName, tempSuffix } from './layout.ts'
-import { listOutbox, readEntries, readEntry } from './read.ts'
+import { type KnownSidecars, listOutbox, readEntries, readEntry } from './read.ts'
 import { KnownReceipt, Packed, Tombstone } from './records.ts'
 import { withRoom } from './with-room.ts'
 
@@ -33,6 +33,8 @@ export class Outbox implements AsyncDisposable {
   readonly #receipts: Book<KnownReceipt>
   readonly #tombstones: Book<Tombstone>
   readonly #packed: Book<Packed>
+  /** As on the disk: no other process writes them. A queue of ten thousand is not read anew for every turn. */
+  readonly #sidecars: KnownSidecars = new Map()
   readonly #inFlight = new Set<EpisodeId>()
 
   private constructor(options: OutboxOptions, receipts: Book<KnownReceipt>, tombstones: Book<Tombstone>, packed: Book<Packed>) {
@@ -60,11 +62,11 @@ export class Outbox implements AsyncDisposable {
 
   /** Complete entries only, sorted by id. */
   entries(): Promise<Entry[]> {
-    return readEntries(this.dir)
+    return readEntries(this.dir, this.#sidecars)
   }
 
   find(id: EpisodeId): Promise<Entry | undefined> {
-    return readEntry(this.dir, id)
+    return readEntry(this.dir, id, this.#sidecars)
   }
 
   /** Every file, finished or not. */
@@ -102,7 +104,11 @@ export class Outbox implements AsyncDisposable {
   }
 
   async #replaceSidecar(entry: Entry): Promise<void> {
-    await replaceFile(join(this.dir, sidecarName(entry.id)), `${JSON.stringify(Sidecar.parse(entry))}\n`)
+    const sidecar = Sidecar.parse(entry)
+    // Nobody knows what stands there when the writing fails.
+    this.#sidecars.delete(entry.id)
+    await replaceFile(join(this.dir, sidecarName(entry.id)), `${JSON.stringify(sidecar)}\n`)
+    this.#sidecars.set(entry.id, sidecar)
   }
 
   hasReceipt(id: EpisodeId): boolean {
@@ -166,6 +172,7 @@ export class Outbox implements AsyncDisposable {
   async #removeFiles(id: EpisodeId): Promise<void> {
     await removeFile(this.archivePath(id))
     await syncDir(this.dir)
+    this.#sidecars.delete(id)
     await removeFile(join(this.dir, sidecarName(id)))
     await removeFile(join(this.dir, `${id}${tempSuffix}`))
     await syncDir(this.dir)

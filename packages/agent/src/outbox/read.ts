@@ -17,25 +17,45 @@ export async function listOutbox(dir: string): Promise<OutboxFile[]> {
   }
 }
 
+/** Sidecars that were read before: of use to the one process that writes them. */
+export type KnownSidecars = Map<EpisodeId, Sidecar>
+
 /** @returns the entry, or undefined without archive, or without a valid sidecar */
-export async function readEntry(dir: string, id: EpisodeId): Promise<Entry | undefined> {
-  const sidecar = await readSidecar(dir, id)
+export async function readEntry(dir: string, id: EpisodeId, known: KnownSidecars = new Map()): Promise<Entry | undefined> {
+  const sidecar = await sidecarOf(dir, id, known)
   if (sidecar === undefined) return undefined
   const archive = await stat(join(dir, archiveName(id))).catch(() => undefined)
   return archive?.isFile() ? { ...sidecar, id } : undefined
 }
 
 /** Complete entries only (archive and valid sidecar), sorted by id. */
-export async function readEntries(dir: string): Promise<Entry[]> {
+export async function readEntries(dir: string, known: KnownSidecars = new Map()): Promise<Entry[]> {
   const files = await listOutbox(dir)
   const archives = new Set(files.flatMap((file) => (file.kind === 'archive' ? [file.id] : [])))
+  const ids = files.flatMap((file) => (file.kind === 'sidecar' && archives.has(file.id) ? [file.id] : []))
   const entries: Entry[] = []
-  for (const file of files) {
-    if (file.kind !== 'sidecar' || !archives.has(file.id)) continue
-    const sidecar = await readSidecar(dir, file.id)
-    if (sidecar !== undefined) entries.push({ ...sidecar, id: file.id })
+  for (let at = 0; at < ids.length; at += atOnce) {
+    const some = ids.slice(at, at + atOnce)
+    const sidecars = await Promise.all(some.map((id) => known.get(id) ?? sidecarOf(dir, id, known)))
+    for (const [index, id] of some.entries()) {
+      const sidecar = sidecars[index]
+      if (sidecar !== undefined) entries.push({ ...sidecar, id })
+    }
   }
   return entries.sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+/** Files that are open at the same time. */
+const atOnce = 64
+
+async function sidecarOf(dir: string, id: EpisodeId, known: KnownSidecars): Promise<Sidecar | undefined> {
+  const before = known.get(id)
+  if (before !== undefined) return before
+  const read = await readSidecar(dir, id)
+  // What was written while we read is newer.
+  const written = known.get(id)
+  if (written === undefined && read !== undefined) known.set(id, read)
+  return written ?? read
 }
 
 async function readSidecar(dir: string, id: EpisodeId): Promise<Sidecar | undefined> {

@@ -3,10 +3,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-declare -A package_of=([zstd]=zstd [curl]=curl [tar]=tar [git]=git [openssl]=openssl)
+declare -A package_of=([zstd]=zstd [curl]=curl [tar]=tar [git]=git [openssl]=openssl
+  [gcc]='gcc libc6-dev' [mkfs.ext4]=e2fsprogs [mkfs.xfs]=xfsprogs)
 missing=()
 for program in "${!package_of[@]}"; do
-  command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
+  command -v "$program" >/dev/null && continue
+  read -ra packages <<<"${package_of[$program]}" && missing+=("${packages[@]}")
 done
 if [ "${#missing[@]}" -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

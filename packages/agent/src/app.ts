@@ -4,17 +4,24 @@ import { join } from 'node:path'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import type { AgentContext } from './commands/context.ts'
 import { finishDelivered } from './commands/finish-delivered.ts'
+import { makeManners, type Respect } from './commands/make-manners.ts'
 import { freshMemory, type Shipping } from './commands/shipping.ts'
 import { Teller } from './commands/tell.ts'
 import type { AgentConfig } from './config.ts'
+import { bodiesAtRate } from './core/token-bucket.ts'
 import type { Entry } from './outbox/entry.ts'
 import { ReceiptPins } from './receipts/pins.ts'
 import { Client } from './ship/client.ts'
 import { loadIdentity } from './ship/identity.ts'
-import { type Pace, unlimited } from './ship/pace.ts'
+import type { Manners } from './ship/manners.ts'
+import type { Pace } from './ship/pace.ts'
 
 export interface App extends AsyncDisposable {
   readonly shipping: Shipping
+  /** When and how fast to ship and to pack. */
+  readonly manners: Manners
+  /** Is a recording being written? The scan tells. */
+  readonly activity: { recording: boolean }
   /** Reads certificate, key and token anew. @throws ConfigError, and the old ones stay */
   readonly reload: () => void
 }
@@ -32,15 +39,13 @@ export function makeApp(
   context: AgentContext,
   stream: NodeJS.WriteStream,
   onProgress: (entry: Entry, bytes: number) => void,
+  respect: Respect = 'everything',
 ): App {
   const { config, outbox, log, now } = context
-  const pace: Pace = unlimited
+  const activity = { recording: false }
+  const manners = makeManners(context, respect, () => activity.recording)
+  const pace: Pace = manners
   let client = makeClient(config, { pace })
-  if (config.ship.rate_limit > 0 || config.ship.windows.length > 0)
-    log.warn(
-      { event: 'not-applied', keys: ['ship.rate_limit', 'ship.windows'] },
-      'these keys are reserved: shipping is not slowed or held back yet',
-    )
   const shipping: Shipping = {
     outbox,
     log,
@@ -48,7 +53,7 @@ export function makeApp(
     random: Math.random,
     pins: new ReceiptPins(config.paths.state, config.receiver.receipt_keys_file),
     teller: new Teller(log, stream, now),
-    concurrency: config.ship.concurrency,
+    concurrency: bodiesAtRate(config.ship.rate_limit, config.ship.concurrency),
     client: () => client,
     forgetFolder: async (id) => void (await finishDelivered(context, [id])),
     folderExists: (id) =>
@@ -68,5 +73,5 @@ export function makeApp(
       .retire()
       .catch((error: unknown) => log.warn({ cause: messageOf(error) }, 'could not close the connections of the old certificate'))
   }
-  return { shipping, reload, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() }
+  return { shipping, manners, activity, reload, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() }
 }

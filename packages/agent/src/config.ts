@@ -3,8 +3,23 @@ import { Duration } from '@cis490/shared/duration.ts'
 import { HostName } from '@cis490/shared/ids.ts'
 import { Size } from '@cis490/shared/size.ts'
 import { z } from 'zod'
+import { parseWindow } from './core/windows.ts'
 
-const rate = Size.default(0)
+const leastRate = 4 * 1024
+/** Bytes a second. Slower bodies would be cut by the receiver, which asks for 1 KiB a second of each. */
+const rate = Size.default(0).refine((bytes) => bytes === 0 || bytes >= leastRate, {
+  error: (issue) =>
+    `${issue.input} bytes a second is too slow, the receiver would cut it; write "4KiB" or more, or "0" for no limit`,
+})
+
+const windows = z.array(
+  z.string().superRefine((text, context) => {
+    const window = parseWindow(text)
+    if (typeof window === 'string') context.addIssue({ code: 'custom', message: window })
+  }),
+)
+
+const percent = z.number().min(0).max(100)
 
 export const AgentConfig = z.strictObject({
   host: z.strictObject({ name: HostName.optional() }).prefault({}),
@@ -27,9 +42,12 @@ export const AgentConfig = z.strictObject({
     .strictObject({
       concurrency: z.int().min(1).max(64).default(2),
       rate_limit: rate,
-      windows: z.array(z.string()).default([]),
+      windows: windows.default([]),
       rescan: Duration.prefault('30s'),
       keep_shipped: Size.default(0),
+      max_pressure: z
+        .strictObject({ io: percent.default(60), cpu: percent.default(90), memory: percent.default(20) })
+        .prefault({}),
     })
     .prefault({}),
   quota: z

@@ -8,7 +8,8 @@ export const EpisodeMeta = z.looseObject({
   host: z.string().optional(),
   started_at: z.string().optional(),
   ended_at: z.string().optional(),
-  priority: z.number().optional(),
+  /** What is sent first: -10 to 10, or a word for 10, 0 and -10. */
+  priority: z.union([z.number(), z.enum(['high', 'normal', 'low'])]).optional(),
   /** The stamp. Any text is kept here; whether it is a commit is the gate's to say, so that the episode is kept and counted. */
   code_version: z.looseObject({ commit: z.string().optional(), dirty: z.boolean().optional() }).optional(),
 })

@@ -7,6 +7,7 @@ import { type Logger, makeLogger } from '@cis490/shared/node/log.ts'
 import { type ProcessLock, takeLock } from '@cis490/shared/node/process-lock.ts'
 import { AgentConfig } from '../config.ts'
 import { Outbox } from '../outbox/outbox.ts'
+import { Reserve } from '../outbox/reserve.ts'
 
 export interface CommandOptions {
   readonly config: string
@@ -41,6 +42,20 @@ export interface AgentContext {
   readonly outbox: Outbox
   readonly log: Logger
   readonly now: () => number
+  /** Room for bookkeeping on a full disk; kept up by each scan. */
+  readonly reserve?: Reserve
+}
+
+/** The outbox with its reserve. The caller holds the agent's lock. */
+export async function openOutbox(
+  config: AgentConfig,
+  log: Logger,
+  stack: AsyncDisposableStack,
+): Promise<{ outbox: Outbox; reserve: Reserve }> {
+  const dirs = { outboxDir: config.paths.outbox, stateDir: config.paths.state }
+  const reserve = stack.use(new Reserve({ ...dirs, bytes: config.quota.reserve, log }))
+  const outbox = stack.use(await Outbox.open({ ...dirs, log, now: Date.now, giveRoom: (dir) => reserve.give(dir) }))
+  return { outbox, reserve }
 }
 
 /** For one-shot commands that write: takes the lock, opens the outbox, and gives both back afterwards. */
@@ -48,6 +63,6 @@ export async function withOutbox<T>(options: CommandOptions, use: (context: Agen
   const config = readConfig(options)
   using _lock = await takeAgentLock(config)
   const log = makeLogger(process.stderr)
-  await using outbox = await Outbox.open({ outboxDir: config.paths.outbox, stateDir: config.paths.state, log, now: Date.now })
-  return await use({ config, outbox, log, now: Date.now })
+  await using stack = new AsyncDisposableStack()
+  return await use({ config, ...(await openOutbox(config, log, stack)), log, now: Date.now })
 }

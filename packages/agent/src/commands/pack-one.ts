@@ -3,6 +3,8 @@
 import type { EpisodeMeta } from '@cis490/shared/episode.ts'
 import { timestamp } from '@cis490/shared/ids.ts'
 import { isProblemCode, problems } from '@cis490/shared/problems.ts'
+import type { Manner } from '../core/manners.ts'
+import { priorityOf } from '../core/priority.ts'
 import { packEpisode } from '../episodes/pack.ts'
 import { fingerprint, type TreeEntry } from '../episodes/tree.ts'
 import type { Entry } from '../outbox/entry.ts'
@@ -19,6 +21,10 @@ export interface PackOptions {
   readonly gateAllows?: ((commit: string) => Promise<GateVerdict>) | undefined
   /** @param done bytes read so far of `total` */
   readonly onProgress?: ((id: string, done: number, total: number) => void) | undefined
+  /** Asked before each episode; what must wait is left for a later scan. */
+  readonly mayPack?: (() => Manner) | undefined
+  /** Waited for between two pieces of a file. */
+  readonly breathe?: (() => Promise<void>) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -32,6 +38,7 @@ export async function packOne(
   const { outbox, config, now } = context
   const id = meta.episode_id
   const commit = meta.code_version?.commit
+  const priority = priorityOf(meta.priority)
   const gate = commit === undefined ? undefined : await options.gateAllows?.(commit)
   const archive = await packEpisode({
     episodesDir: config.paths.episodes,
@@ -39,6 +46,7 @@ export async function packOne(
     tree,
     partPath: outbox.partPath(id),
     onProgress: options.onProgress && ((done, total) => options.onProgress?.(id, done, total)),
+    breathe: options.breathe,
     signal: options.signal,
   })
   const entry: Entry = {
@@ -51,6 +59,7 @@ export async function packOne(
       ? { lane: 'gated' as const, last: refusal(gate, timestamp(now())) }
       : { lane: 'ready' as const }),
     attempts: 0,
+    ...(priority === 0 ? {} : { priority }),
   }
   const { tree: hash, newest_change_ns } = fingerprint(tree)
   await outbox.publish(entry, { tree: hash, newest_change_ns })

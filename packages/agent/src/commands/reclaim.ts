@@ -4,6 +4,7 @@ import type { EpisodeId } from '@cis490/shared/ids.ts'
 import { removeFile } from '@cis490/shared/node/durable.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { planReclaim, type ReclaimStep } from '../core/outbox-plan.ts'
+import { priorityOf } from '../core/priority.ts'
 import { hashArchive, readArchiveMeta } from '../episodes/archive-head.ts'
 import { readOrphans, writeOrphans } from '../outbox/orphans.ts'
 import type { AgentContext } from './context.ts'
@@ -74,6 +75,7 @@ async function adopt(id: EpisodeId, outbox: AgentContext['outbox']): Promise<boo
   const meta = await readArchiveMeta(path)
   const commit = meta?.code_version?.commit
   const schema = meta?.schema_version
+  const priority = priorityOf(meta?.priority)
   await outbox.update({
     id,
     sha256,
@@ -82,6 +84,7 @@ async function adopt(id: EpisodeId, outbox: AgentContext['outbox']): Promise<boo
     ...(schema === undefined ? {} : { schema_version: String(schema) }),
     lane: 'ready',
     attempts: 0,
+    ...(priority === 0 ? {} : { priority }),
   })
   return false
 }

@@ -9,9 +9,8 @@ import { type App, makeApp } from '../app.ts'
 import { defaultConfigFile } from '../config.ts'
 import { isHeld } from '../core/backoff.ts'
 import { nextTurn } from '../core/pass-plan.ts'
-import { Outbox } from '../outbox/outbox.ts'
 import { gateAsker } from './ask-gate.ts'
-import { type AgentContext, action, type CommandOptions, readConfig, takeAgentLock } from './context.ts'
+import { type AgentContext, action, type CommandOptions, openOutbox, readConfig, takeAgentLock } from './context.ts'
 import { scan } from './scan-episodes.ts'
 import { shipPass } from './ship-pass.ts'
 import { endOnSignal } from './signals.ts'
@@ -28,10 +27,7 @@ async function run(options: CommandOptions): Promise<number> {
   using ending = endOnSignal()
   await using stack = new AsyncDisposableStack()
   stack.use(await takeAgentLock(config))
-  const outbox = stack.use(
-    await Outbox.open({ outboxDir: config.paths.outbox, stateDir: config.paths.state, log, now: Date.now }),
-  )
-  const context: AgentContext = { config, outbox, log, now: Date.now }
+  const context: AgentContext = { config, ...(await openOutbox(config, log, stack)), log, now: Date.now }
   const app = stack.use(makeApp(context, process.stdout, () => undefined))
   const scanWake = new Wake(ending.signal)
   const shipWake = new Wake(ending.signal)
@@ -49,7 +45,13 @@ async function run(options: CommandOptions): Promise<number> {
 async function scanLoop(context: AgentContext, app: App, signal: AbortSignal, wake: Wake, packed: () => void): Promise<void> {
   while (!signal.aborted) {
     try {
-      const result = await scan(context, { gateAllows: gateAsker(app.shipping, signal), signal })
+      const result = await scan(context, {
+        gateAllows: gateAsker(app.shipping, signal),
+        mayPack: () => app.manners.mayPack(),
+        breathe: () => app.manners.whenCalm(signal),
+        signal,
+      })
+      app.activity.recording = result.unfinished.some((one) => one.state === 'recording')
       if (result.packed.length > 0) packed()
     } catch (error) {
       if (!signal.aborted) context.log.error({ event: 'scan-failed', cause: messageOf(error) }, 'could not scan the episodes')
@@ -63,6 +65,7 @@ async function shipLoop(context: AgentContext, app: App, signal: AbortSignal, wa
   while (!signal.aborted) {
     // Whoever mended the certificate need not tell us: the probe goes out with the files of now.
     if (memory.hold.code.startsWith('certificate-') && !isHeld(memory.hold, now())) reload(app, context, wake)
+    await app.manners.whenAllowed(signal)
     try {
       await shipPass(app.shipping, 'due', signal)
     } catch (error) {

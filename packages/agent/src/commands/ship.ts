@@ -5,9 +5,15 @@ import { formatSize } from '@cis490/shared/size.ts'
 import type { Command } from 'commander'
 import { makeApp } from '../app.ts'
 import { defaultConfigFile } from '../config.ts'
+import { judgeManners } from '../core/manners.ts'
+import { calm } from '../core/pressure.ts'
+import { isAllowed } from '../core/windows.ts'
 import type { Entry } from '../outbox/entry.ts'
+import { wallClock } from '../ship/local-time.ts'
+import { readPause } from '../ship/pause-file.ts'
 import { gateAsker } from './ask-gate.ts'
-import { action, type CommandOptions, withOutbox } from './context.ts'
+import { type AgentContext, action, type CommandOptions, withOutbox } from './context.ts'
+import { describeManner, windowsOf } from './make-manners.ts'
 import { packProgress, scanExit } from './scan.ts'
 import { scan } from './scan-episodes.ts'
 import type { ScanResult } from './scan-result.ts'
@@ -15,14 +21,21 @@ import { type PassResult, shipPass } from './ship-pass.ts'
 import { endOnSignal } from './signals.ts'
 
 export function registerShip(program: Command): void {
-  addCommand(program, 'ship', 'scan, then try to deliver each ready episode once', defaultConfigFile).action(action(runShip))
+  addCommand(program, 'ship', 'scan, then try to deliver each ready episode once', defaultConfigFile)
+    .option('--force', 'although shipping is paused')
+    .action(action(runShip))
 }
 
-async function runShip(options: CommandOptions): Promise<number> {
+interface ShipOptions extends CommandOptions {
+  readonly force?: true
+}
+
+async function runShip(options: ShipOptions): Promise<number> {
   using ending = endOnSignal()
   return withOutbox(options, async (context) => {
+    sayManners(context, options.force === true)
     const bar = transferProgress(() => context.outbox.entries())
-    await using app = makeApp(context, process.stderr, (_, bytes) => bar.add(bytes))
+    await using app = makeApp(context, process.stderr, (_, bytes) => bar.add(bytes), 'rate')
     const { signal } = ending
     const gateAllows = gateAsker(app.shipping, signal)
     const scanned = await scan(context, { gateAllows, onProgress: packProgress(), signal }).catch((error: unknown) => {
@@ -37,6 +50,20 @@ async function runShip(options: CommandOptions): Promise<number> {
     const code = scanExit(scanned, left)
     return code === exit.clean && left.length > 0 ? exit.undetermined : code
   })
+}
+
+/** A person who says `ship` means now: windows do not hold it back, a pause of another person does. */
+function sayManners({ config, log, now }: AgentContext, force: boolean): void {
+  const manner = judgeManners({
+    pause: readPause(config.paths.state),
+    insideWindow: isAllowed(windowsOf(config), now(), wallClock()),
+    ...{ pressure: calm, steady: 0, recording: false, now: now() },
+  })
+  if (manner.go === 'on') return
+  const { reason, text } = describeManner(manner, config, now())
+  if (reason === 'paused' && !force)
+    throw new UserError(`shipping is ${text}; nothing was sent: "cis490-agent resume" first, or ship --force`, exit.undetermined)
+  log.info({ event: 'ships-all-the-same', reason, text }, 'ships because a person asked for it')
 }
 
 /** One bar over all bytes that wait; on a terminal only, the log has a line for each delivery. */

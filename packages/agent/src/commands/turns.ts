@@ -80,7 +80,11 @@ export class Turns {
       await rearm(this.#shipping, this.#signal)
       this.#rearmed = performance.now()
     }
-    this.#queue = planPass(await outbox.entries(), memory.hold, now(), this.#mode, outbox.inFlight).queue
+    const since = ({ id }: Entry) => {
+      const at = outbox.packedOf(id)?.at
+      return at === undefined ? undefined : Date.parse(at)
+    }
+    this.#queue = planPass(await outbox.entries(), memory.hold, now(), this.#mode, outbox.inFlight, since).queue
     this.#planned = performance.now()
   }
 }

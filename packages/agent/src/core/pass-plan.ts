@@ -1,5 +1,6 @@
 /** Which entries one pass tries, and in which order. */
 import { type Hold, isAhead, isHeld } from './backoff.ts'
+import { score } from './priority.ts'
 
 /** `all`: a person asked, each ready entry gets one attempt. `due`: the daemon, nothing before its time. */
 export type PassMode = 'all' | 'due'
@@ -8,6 +9,7 @@ interface Waiting {
   readonly id: string
   readonly lane: string
   readonly attempts: number
+  readonly priority?: number | undefined
   readonly next_at?: string | undefined
 }
 
@@ -18,8 +20,9 @@ export interface PassPlan<T> {
 }
 
 /**
- * Least tried first, so that one entry that always fails never keeps the others from their turn.
+ * The most urgent first; what has waited longer counts for more, what has failed for less: nothing keeps the others from their turn.
  * @param inFlight ids of entries that are being sent: they are not sent a second time
+ * @param since when an entry was packed, epoch milliseconds; undefined: nobody knows
  */
 export function planPass<T extends Waiting>(
   entries: readonly T[],
@@ -27,12 +30,14 @@ export function planPass<T extends Waiting>(
   now: number,
   mode: PassMode,
   inFlight: ReadonlySet<string> = new Set(),
+  since: (entry: T) => number | undefined = () => now,
 ): PassPlan<T> {
   if (mode === 'due' && isHeld(hold, now)) return { queue: [], probe: false }
   const queue = entries
     .filter((entry) => entry.lane === 'ready' && !inFlight.has(entry.id) && (mode === 'all' || !isAhead(dueAt(entry), now)))
-    .toSorted((a, b) => a.attempts - b.attempts || (a.id < b.id ? -1 : 1))
-  return { queue, probe: hold.failures > 0 }
+    .map((entry) => ({ entry, score: score({ ...entry, since: since(entry) }, now) }))
+    .toSorted((a, b) => b.score - a.score || (a.entry.id < b.entry.id ? -1 : 1))
+  return { queue: queue.map(({ entry }) => entry), probe: hold.failures > 0 }
 }
 
 /** @returns epoch milliseconds of the next thing to do, at most `latest` */

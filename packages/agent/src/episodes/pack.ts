@@ -36,6 +36,8 @@ export interface PackJob {
   readonly partPath: string
   /** @param done bytes of the files read so far, of `total` */
   readonly onProgress?: ((done: number, total: number) => void) | undefined
+  /** Waited for between two pieces of a file, when something else needs the disk. */
+  readonly breathe?: (() => Promise<void>) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -85,13 +87,19 @@ async function writeArchive(job: PackJob, part: FileHandle): Promise<{ bytes: nu
   for (const entry of job.tree) {
     const type = entry.kind as 'file' | 'folder' | 'link'
     await frames.write(tarHeader({ ...entry, name: `${job.id}/${storedName(entry)}`, type }, job.id))
-    if (entry.kind === 'file') await writeFile(join(job.episodesDir, job.id), entry, frames, onBytes)
+    if (entry.kind === 'file') await writeFile(join(job.episodesDir, job.id), entry, frames, onBytes, job.breathe)
   }
   await frames.write(endOfArchive)
   return frames.end()
 }
 
-async function writeFile(folder: string, entry: TreeEntry, frames: FrameWriter, onBytes: (count: number) => void): Promise<void> {
+async function writeFile(
+  folder: string,
+  entry: TreeEntry,
+  frames: FrameWriter,
+  onBytes: (count: number) => void,
+  breathe: PackJob['breathe'],
+): Promise<void> {
   await using file = await openSource(folder, entry)
   const stat = await file.stat({ bigint: true })
   const same = stat.isFile() && Number(stat.size) === entry.size && stat.mtimeNs === entry.mtime_ns
@@ -100,6 +108,7 @@ async function writeFile(folder: string, entry: TreeEntry, frames: FrameWriter, 
     if (count === 0) throw new EpisodeChanged(`${shownPath(entry.path)} changed while it was packed`)
     left -= count
     onBytes(count)
+    await breathe?.()
   }
   await frames.write(Buffer.alloc(padding(entry.size)))
 }

@@ -18,6 +18,8 @@ export const Sidecar = z.object({
   commit: z.string().optional(),
   schema_version: z.string().optional(),
   lane: Lane,
+  /** From meta.json, -10 to 10; absent: 0. */
+  priority: z.int().optional(),
   /** Attempts to send it that got an answer or a network fault. */
   attempts: z.int().nonnegative(),
   /** What the last attempt brought. */

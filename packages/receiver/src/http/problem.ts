@@ -1,5 +1,6 @@
 /** The one writer of errors. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isErrno, rootCause } from '@cis490/shared/node/errno.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { type Problem, problem, Refusal } from '@cis490/shared/problems.ts'
 import { mediaType } from '@cis490/shared/protocol.ts'
@@ -14,12 +15,21 @@ export interface ErrorAnswer {
 
 /** A refusal as it is; anything else is a fault: logged here, once, with its cause, and told without detail. */
 export function answerOf(error: unknown, log: Logger): ErrorAnswer {
-  if (!(error instanceof Refusal)) log.error({ err: error }, 'request failed')
-  const told = error instanceof Refusal ? error.problem : problem('internal', 'the receiver could not do this; its log says why')
+  const root = error instanceof Refusal ? error : rootCause(error)
+  if (!(root instanceof Refusal)) log.error({ err: error }, 'request failed')
+  const told = root instanceof Refusal ? root.problem : problemOfFault(root)
   const headers: Record<string, string> = { 'content-type': mediaType.problem, 'cache-control': 'no-store' }
   if (told.retry_after_s !== undefined) headers['retry-after'] = String(told.retry_after_s)
   if (told.status === 401) headers['www-authenticate'] = 'Bearer realm="cis490"'
   return { status: told.status, headers, body: JSON.stringify(told), problem: told }
+}
+
+/** A full disk or file table is told as such, wherever it was met: the client comes back another time. */
+function problemOfFault(root: unknown): Problem {
+  if (isErrno(root, 'ENOSPC', 'EDQUOT')) return problem('store-full', 'the disk of the receiver is full', { retry_after_s: 300 })
+  if (isErrno(root, 'EMFILE', 'ENFILE'))
+    return problem('overloaded', 'the receiver has too many files open', { retry_after_s: 5 })
+  return problem('internal', 'the receiver could not do this; its log says why')
 }
 
 /** Answers a client that may still be sending, and waits until it has the answer. @returns bytes read and thrown away */

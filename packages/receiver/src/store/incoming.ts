@@ -79,11 +79,11 @@ export class Incoming implements AsyncDisposable {
     for (const one of both) if (one.status === 'rejected') throw one.reason as Error
   }
 
-  /** Removes whatever still has a temporary name. */
+  /** Removes whatever still has a temporary name. Never throws: the episode may be stored by now, and what stays is removed at the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#writing) await this.#writing
     await this.#file.close().catch(() => undefined)
-    await removeFile(this.path)
-    await removeFile(this.sidecarPath)
+    await removeFile(this.path).catch(() => undefined)
+    await removeFile(this.sidecarPath).catch(() => undefined)
   }
 }

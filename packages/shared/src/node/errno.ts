@@ -9,3 +9,13 @@ export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0])
   return error.message || error.name
 }
+
+/** What a failure goes back to: the innermost cause; of a failed clean-up after a failure, the failure. */
+export function rootCause(error: unknown): unknown {
+  let root = error
+  for (;;) {
+    if (root instanceof SuppressedError) root = root.suppressed
+    else if (root instanceof Error && root.cause !== undefined) root = root.cause
+    else return root
+  }
+}

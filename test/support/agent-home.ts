@@ -32,7 +32,7 @@ export const stamp = '0123456789abcdef0123456789abcdef01234567'
 export function recordEpisode(
   home: AgentHome,
   id: string,
-  files: Record<string, string> = { 'telemetry.csv': '1,2,3\n' },
+  files: Record<string, string | Uint8Array> = { 'telemetry.csv': '1,2,3\n' },
   meta = {},
 ): string {
   const folder = join(home.episodes, id)

@@ -1,83 +1,17 @@
 /** Passes over a real outbox against a receiver that answers what the test says. */
-import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { appendFileSync, existsSync, mkdirSync } from 'node:fs'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { EpisodeId } from '@cis490/shared/ids.ts'
-import { problem } from '@cis490/shared/problems.ts'
 import { gateRemediation } from '@cis490/shared/remediation.ts'
-import { expect, onTestFinished, test, vi } from 'vitest'
-import { makeApp } from '../../../packages/agent/src/app.ts'
-import type { AgentContext } from '../../../packages/agent/src/commands/context.ts'
+import { expect, test, vi } from 'vitest'
 import { scan } from '../../../packages/agent/src/commands/scan-episodes.ts'
 import { shipPass } from '../../../packages/agent/src/commands/ship-pass.ts'
-import { AgentConfig } from '../../../packages/agent/src/config.ts'
-import { Outbox } from '../../../packages/agent/src/outbox/outbox.ts'
-import { type AgentHome, makeAgentHome, recordEpisode } from '../../support/agent-home.ts'
-import { capturedLog } from '../../support/captured-log.ts'
+import { recordEpisode } from '../../support/agent-home.ts'
+import { accept, answering, type Handler, refuse, shipBench } from '../../support/ship-bench.ts'
 
-type Handler = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void
-
-interface Bench {
-  readonly home: AgentHome
-  readonly context: AgentContext
-  readonly app: ReturnType<typeof makeApp>
-  /** Method and path of every request, in order. */
-  readonly requests: string[]
-  readonly raw: string[]
-  readonly signal: AbortSignal
-  clock: number
-}
-
-async function bench(handle: Handler, concurrency = 1): Promise<Bench> {
-  const requests: string[] = []
-  const server = createServer((request, response) => {
-    requests.push(`${request.method} ${request.url}`)
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk)).on('end', () => handle(request, response, Buffer.concat(chunks)))
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const home = makeAgentHome()
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const { episodes, outbox: outboxDir, state } = home
-  const config = AgentConfig.parse({
-    host: { name: 'lab-07' },
-    receiver: { url },
-    paths: { episodes, outbox: outboxDir, state },
-    ship: { concurrency },
-    quota: { reserve: 0 },
-  })
-  const made: { clock: number } = { clock: Date.now() }
-  const now = () => made.clock
-  const { log } = capturedLog()
-  const outbox = await Outbox.open({ outboxDir, stateDir: state, log, now })
-  const raw: string[] = []
-  const stream = { write: (text: string) => raw.push(text) > 0 } as unknown as NodeJS.WriteStream
-  const context = { config, outbox, log, now }
-  const app = makeApp(context, stream, () => undefined)
-  onTestFinished(async () => {
-    await app[Symbol.asyncDispose]()
-    await outbox[Symbol.asyncDispose]()
-    server.closeAllConnections()
-    server.close()
-  })
-  return Object.assign(made, { home, context, app, requests, raw, signal: new AbortController().signal })
-}
-
-function accept(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
-  const id = /episodes\/(.+)\.tar\.zst/.exec(request.url ?? '')?.[1]
-  const sha256 = createHash('sha256').update(body).digest('hex')
-  response
-    .writeHead(201)
-    .end(JSON.stringify({ id, host: 'lab-07', sha256, bytes: body.length, received_at: '2026-11-21T12:00:00.000Z' }))
-}
-
-function refuse(response: ServerResponse, ...what: Parameters<typeof problem>): void {
-  const body = problem(...what)
-  response.writeHead(body.status, { 'content-type': 'application/problem+json' }).end(JSON.stringify(body))
+async function bench(handle: Handler, concurrency = 1) {
+  const { url, requests } = await answering(handle)
+  return Object.assign(await shipBench({ url, concurrency }), { requests })
 }
 
 const gate = (head: string, verdict?: string) =>
@@ -104,12 +38,12 @@ test('a commit is asked about once, its entries wait while the head stands and g
   })
   for (const id of ['a', 'b']) recordEpisode(bed.home, id)
   await scan(bed.context)
-  for (const _ of [1, 2, 3]) await shipPass(bed.app.shipping, 'due', bed.signal)
+  for (const _ of [1, 2, 3]) await shipPass(bed.shipping, 'due', bed.signal)
   expect(bed.requests.filter((one) => one.startsWith('PUT'))).toHaveLength(2)
   expect(bed.requests.filter((one) => one.includes('?commit='))).toHaveLength(1)
   expect(bed.raw.join('').trimEnd()).toBe(gateRemediation())
   head = 'h2'
-  expect(await shipPass(bed.app.shipping, 'due', bed.signal)).toMatchObject({ delivered: 2 })
+  expect(await shipPass(bed.shipping, 'due', bed.signal)).toMatchObject({ delivered: 2 })
   expect(await bed.context.outbox.entries()).toEqual([])
   expect(existsSync(join(bed.home.episodes, 'a'))).toBe(false)
 })
@@ -121,13 +55,13 @@ test('when the receiver lets nobody in, the first refusal ends the pass and the 
   )
   for (const id of ['a', 'b', 'c']) recordEpisode(bed.home, id)
   await scan(bed.context)
-  await shipPass(bed.app.shipping, 'due', bed.signal)
+  await shipPass(bed.shipping, 'due', bed.signal)
   open = true
   bed.clock += 14 * 60_000
-  await shipPass(bed.app.shipping, 'due', bed.signal)
+  await shipPass(bed.shipping, 'due', bed.signal)
   expect(bed.requests).toHaveLength(1)
   bed.clock += 60_000
-  expect(await shipPass(bed.app.shipping, 'due', bed.signal)).toMatchObject({ delivered: 3 })
+  expect(await shipPass(bed.shipping, 'due', bed.signal)).toMatchObject({ delivered: 3 })
 })
 
 test('after an answer that got lost it asks what is stored; other bytes there are a conflict, and nothing is sent', async () => {
@@ -137,9 +71,9 @@ test('after an answer that got lost it asks what is stored; other bytes there ar
   })
   recordEpisode(bed.home, 'a')
   await scan(bed.context)
-  await shipPass(bed.app.shipping, 'all', bed.signal)
+  await shipPass(bed.shipping, 'all', bed.signal)
   expect(await bed.context.outbox.entries()).toMatchObject([{ lane: 'ready', last: { status: 0, code: 'connection-cut' } }])
-  await shipPass(bed.app.shipping, 'all', bed.signal)
+  await shipPass(bed.shipping, 'all', bed.signal)
   expect(bed.requests.map((one) => one.split(' ')[0])).toEqual(['PUT', 'HEAD'])
   expect(await bed.context.outbox.entries()).toMatchObject([{ lane: 'quarantine', last: { code: 'content-conflict' } }])
 })
@@ -148,9 +82,9 @@ test('an archive that is whole is sent four times before a person decides', asyn
   const bed = await bench((_, response) => refuse(response, 'sha256-mismatch', 'other bytes'))
   recordEpisode(bed.home, 'a')
   await scan(bed.context)
-  for (const _ of [1, 2, 3]) await shipPass(bed.app.shipping, 'all', bed.signal)
+  for (const _ of [1, 2, 3]) await shipPass(bed.shipping, 'all', bed.signal)
   expect(await bed.context.outbox.entries()).toMatchObject([{ lane: 'ready', mismatches: 3, attempts: 3 }])
-  await shipPass(bed.app.shipping, 'all', bed.signal)
+  await shipPass(bed.shipping, 'all', bed.signal)
   expect(await bed.context.outbox.entries()).toMatchObject([{ lane: 'quarantine', attempts: 4 }])
 })
 
@@ -159,9 +93,9 @@ test('an archive that is damaged on the disk is made anew from its episode', asy
   recordEpisode(bed.home, 'a')
   await scan(bed.context)
   appendFileSync(bed.context.outbox.archivePath(EpisodeId.parse('a')), 'damage')
-  expect(await shipPass(bed.app.shipping, 'all', bed.signal)).toMatchObject({ delivered: 0 })
+  expect(await shipPass(bed.shipping, 'all', bed.signal)).toMatchObject({ delivered: 0 })
   expect((await scan(bed.context)).packed.map((entry) => entry.id)).toEqual(['a'])
-  expect(await shipPass(bed.app.shipping, 'all', bed.signal)).toMatchObject({ delivered: 1 })
+  expect(await shipPass(bed.shipping, 'all', bed.signal)).toMatchObject({ delivered: 1 })
 })
 
 test('one episode that always fails does not keep the others from their turn', async () => {
@@ -170,7 +104,7 @@ test('one episode that always fails does not keep the others from their turn', a
   )
   for (const id of ['a', 'b']) recordEpisode(bed.home, id)
   await scan(bed.context)
-  expect(await shipPass(bed.app.shipping, 'due', bed.signal)).toMatchObject({ attempted: 2, delivered: 1 })
+  expect(await shipPass(bed.shipping, 'due', bed.signal)).toMatchObject({ attempted: 2, delivered: 1 })
   expect(await bed.context.outbox.entries()).toMatchObject([{ id: 'a', lane: 'ready', last: { status: 500, code: 'internal' } }])
 })
 
@@ -185,7 +119,7 @@ test('a pass whose one transfer fails for good ends only when the other transfer
   for (const id of ['a', 'b', 'c']) recordEpisode(bed.home, id)
   await scan(bed.context)
   let over = false
-  const pass = shipPass(bed.app.shipping, 'all', bed.signal).finally(() => (over = true))
+  const pass = shipPass(bed.shipping, 'all', bed.signal).finally(() => (over = true))
   const failed = expect(pass).rejects.toThrow(/a\.json/)
   await vi.waitFor(() => expect([held.length, [...bed.context.outbox.inFlight]]).toEqual([1, ['b']]))
   await new Promise(setImmediate)

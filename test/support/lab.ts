@@ -27,6 +27,11 @@ export class Lab implements AsyncDisposable {
 
   /** @param toml appended to receiver.toml. @returns its address */
   async startReceiver(toml = ''): Promise<string> {
+    return (await this.startReceiverProgram(toml)).url
+  }
+
+  /** The same, with the process. */
+  async startReceiverProgram(toml = ''): Promise<{ url: string; program: Program }> {
     const { server, caFile } = this.pki
     await writeFile(
       join(this.root, 'receiver.toml'),
@@ -38,7 +43,7 @@ export class Lab implements AsyncDisposable {
     this.#receivers.push(receiver)
     const { url } = await receiver.line({ event: 'listening', listener: 'receiver' })
     await this.configureAgent(String(url))
-    return String(url)
+    return { url: String(url), program: receiver }
   }
 
   async configureAgent(url: string, toml = ''): Promise<void> {

@@ -35,6 +35,16 @@ export function peerOptions(config: ReceiverConfig): PeerOptions {
   }
 }
 
+/** How the signers of exports are known: without an authority nobody is. @throws ConfigError */
+export function exportPeerOptions(config: ReceiverConfig): PeerOptions {
+  const clientCaPem = readClientCa(config)
+  if (clientCaPem === undefined)
+    throw new ConfigError(
+      'auth.client_ca_file: has to name the CA of the hosts: the signature of an export is checked against it',
+    )
+  return { ...peerOptions(config), clientCaPem }
+}
+
 /** @throws ConfigError */
 function readClientCa(config: ReceiverConfig): string | undefined {
   const { client_ca_file } = config.auth

@@ -79,6 +79,16 @@ export class PeerCheck {
     return { ...(host !== undefined && { host }), reader: false, remote, via: host === undefined ? 'none' : 'header' }
   }
 
+  /**
+   * Whose a manifest is that was signed with this certificate's key, which the caller has checked. One that has expired since it was made
+   * still counts for `graceMs`.
+   * @throws Refusal, and nothing else
+   */
+  holder(presented: Presented, { now, madeAt }: { readonly now: number; readonly madeAt: number }): Peer {
+    const { validFrom, validTo } = presented.leaf
+    return this.#certified(presented, 'certificate', 'export', { now, grace: validFrom <= madeAt && madeAt <= validTo })
+  }
+
   #certified(
     presented: Presented | CertificateFault,
     via: 'certificate' | 'proxy',

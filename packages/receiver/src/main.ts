@@ -4,6 +4,8 @@ import { makeProgram, runProgram } from '@cis490/shared/node/cli.ts'
 import { registerBackfill } from './commands/backfill.ts'
 import { registerCheckConfig } from './commands/check-config.ts'
 import { registerFsck } from './commands/fsck.ts'
+import { registerList } from './commands/list.ts'
+import { registerManifest } from './commands/manifest.ts'
 import { registerServe } from './commands/serve.ts'
 import { registerTaint } from './commands/taint.ts'
 
@@ -12,5 +14,7 @@ registerServe(program)
 registerFsck(program)
 registerBackfill(program)
 registerTaint(program)
+registerList(program)
+registerManifest(program)
 registerCheckConfig(program)
 await runProgram(program, process.argv)

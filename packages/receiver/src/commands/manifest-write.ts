@@ -1,0 +1,46 @@
+/** Where a manifest goes, and what is said about it. */
+import { resolve } from 'node:path'
+import { printJson, UserError } from '@cis490/shared/node/cli.ts'
+import { messageOf } from '@cis490/shared/node/errno.ts'
+import { formatSize } from '@cis490/shared/size.ts'
+import type { ManifestEntry, ManifestHeader } from '../core/manifest.ts'
+import { NewFile } from '../store/new-file.ts'
+import { Output } from './output.ts'
+
+type Batches = AsyncIterable<readonly ManifestEntry[]>
+
+/** On standard output: JSON lines, the header first, or with `asOne` a single document. */
+export async function print(header: ManifestHeader, batches: Batches, asOne: boolean): Promise<void> {
+  const out = new Output()
+  const first = JSON.stringify(header)
+  await out.write(asOne ? `${first.slice(0, -1)},"episodes":[` : `${first}\n`)
+  let some = false
+  for await (const batch of batches) {
+    if (out.gone) return
+    if (batch.length === 0) continue
+    const texts = batch.map((entry) => JSON.stringify(entry))
+    await out.write(asOne ? `${some ? ',' : ''}\n${texts.join(',\n')}` : `${texts.join('\n')}\n`)
+    some = true
+  }
+  if (asOne) await out.write('\n]}\n')
+}
+
+/** Into a file, as JSON lines. @throws UserError when it cannot be written */
+export async function save(out: string, header: ManifestHeader, batches: Batches, json: boolean): Promise<void> {
+  const path = resolve(out)
+  try {
+    await using file = await NewFile.open(path)
+    await file.write(`${JSON.stringify(header)}\n`)
+    for await (const batch of batches) await file.write(batch.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
+    await file.publish()
+  } catch (error) {
+    throw new UserError(`--out ${out}: ${messageOf(error)}`)
+  }
+  if (json) printJson(header)
+  else process.stdout.write(`${path}: ${header.count} episodes, ${formatSize(header.bytes)}${leftOut(header)}\n`)
+}
+
+function leftOut({ left_out }: ManifestHeader): string {
+  const parts = Object.entries(left_out).filter(([, many]) => many > 0)
+  return parts.length === 0 ? '' : `; left out: ${parts.map(([why, many]) => `${many} ${why}`).join(', ')}`
+}

@@ -2,7 +2,6 @@ import { EpisodeId } from '@cis490/shared/ids.ts'
 import { describe, expect, test } from 'vitest'
 import { type DeliveredFolder, lookSincePacked, planDelivered, restOf } from '../../../packages/agent/src/core/delivered-plan.ts'
 import { type OutboxFacts, planReclaim, type ReclaimStep } from '../../../packages/agent/src/core/outbox-plan.ts'
-import { judgeRoom } from '../../../packages/agent/src/core/quota.ts'
 
 const id = EpisodeId.parse('ep-1')
 const sidecar = { sha256: 'a'.repeat(64) }
@@ -122,13 +121,4 @@ describe('a folder since it was packed', () => {
       false,
     ])
   })
-})
-
-test.each([
-  ['no quota and a free disk', { used: 0, quota: 0, free: 1000, reserve: 64 }, 'enough'],
-  ['exactly up to the quota', { used: 50, quota: 150, free: 1000, reserve: 64 }, 'enough'],
-  ['one byte over the quota', { used: 51, quota: 150, free: 1000, reserve: 64 }, 'quota'],
-  ['less than the reserve would stay free', { used: 0, quota: 0, free: 163, reserve: 64 }, 'disk-full'],
-])('room for 100 bytes: %s', (_sentence, room, verdict) => {
-  expect(judgeRoom(room, 100)).toBe(verdict)
 })

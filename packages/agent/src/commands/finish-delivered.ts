@@ -13,6 +13,9 @@ export interface LeftFolder {
   readonly id: EpisodeId
   readonly reason: 'second-copy' | 'changed-after-delivery' | 'not-known-as-delivered' | 'not-deletable'
   readonly detail?: string
+  /** Of a second copy. */
+  readonly bytes?: number
+  readonly received_at?: string
 }
 
 export interface Finished {
@@ -21,18 +24,14 @@ export interface Finished {
   readonly left: LeftFolder[]
 }
 
-export interface FinishOptions {
-  /** Bytes that the quota wants back from the second copies. */
-  readonly excess?: number
-  /** Episodes that somebody else finishes at this moment. */
-  readonly busy?: ReadonlySet<EpisodeId>
-}
-
-/** @param folders ids of the episode folders that are there; those without a receipt are left alone */
+/**
+ * @param folders ids of the episode folders that are there; those without a receipt are left alone
+ * @param busy episodes that somebody else finishes at this moment
+ */
 export async function finishDelivered(
   context: AgentContext,
   folders: Iterable<EpisodeId>,
-  { excess = 0, busy = new Set() }: FinishOptions = {},
+  busy: ReadonlySet<EpisodeId> = new Set(),
 ): Promise<Finished> {
   const { outbox, config } = context
   const delivered: DeliveredFolder[] = []
@@ -44,11 +43,11 @@ export async function finishDelivered(
     else if (folder) delivered.push(folder)
   }
   const deleted: EpisodeId[] = []
-  const there = delivered.reduce((sum, folder) => sum + folder.bytes, 0)
-  const keepBytes = excess > 0 ? Math.min(config.ship.keep_shipped, Math.max(0, there - excess)) : config.ship.keep_shipped
-  for (const { id, reason } of planDelivered(delivered, keepBytes)) {
+  const folderOf = new Map(delivered.map((folder) => [folder.id, folder]))
+  for (const { id, reason } of planDelivered(delivered, config.ship.keep_shipped)) {
     if (reason !== 'delivered') {
-      left.push({ id, reason })
+      const { bytes, received_at } = folderOf.get(id) ?? {}
+      left.push({ id, reason, ...(reason === 'second-copy' && { bytes, received_at }) } as LeftFolder)
       continue
     }
     const unchanged = (print: FolderLook) => lookSincePacked(print, packedLook(outbox, id)) === 'unchanged'

@@ -1,20 +1,19 @@
 /** Judges one folder and packs it if it is finished; whatever becomes of it is noted in the result. */
 import { type EpisodeId, timestamp } from '@cis490/shared/ids.ts'
 import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
-import { judgeRoom } from '../core/quota.ts'
 import { EpisodeChanged, PackRefused } from '../episodes/pack.ts'
 import type { Look } from '../episodes/scan.ts'
 import { fingerprint } from '../episodes/tree.ts'
-import { freeBytes } from '../episodes/usage.ts'
 import type { Refused } from '../outbox/refused.ts'
 import type { AgentContext } from './context.ts'
 import { firstTime } from './first-time.ts'
+import type { Rooms } from './make-room.ts'
 import { type PackOptions, packOne } from './pack-one.ts'
 import type { ScanResult } from './scan-result.ts'
 
 /**
  * @param earlier how it was refused before; it is not tried again until its folder changes
- * @param used bytes that count for the quota
+ * @param rooms asked for room before anything is written
  */
 export async function packFinished(
   context: AgentContext,
@@ -23,9 +22,9 @@ export async function packFinished(
   options: PackOptions,
   result: ScanResult,
   earlier: Refused | undefined,
-  used: number,
+  rooms: Rooms,
 ): Promise<void> {
-  const { config, outbox, log, now } = context
+  const { outbox, log, now } = context
   if (verdict.state !== 'finished') {
     result.unfinished.push({ id, ...verdict })
     if (verdict.state !== 'recording' && firstTime(outbox, `${verdict.state} ${id}`))
@@ -40,17 +39,20 @@ export async function packFinished(
     result.refused.push(earlier)
     return
   }
-  const free = await freeBytes(config.paths.outbox)
-  const room = judgeRoom({ used, quota: config.quota.bytes, free, reserve: config.quota.reserve }, print.bytes)
+  const manner = options.mayPack?.()
+  if (manner?.go === 'wait') {
+    result.later.push({ id, reason: manner.reason })
+    return
+  }
+  const room = await rooms.ask(print.bytes)
   if (room !== 'enough') {
     result.later.push({ id, reason: room })
-    if (firstTime(outbox, `room ${room}`))
-      log.error({ event: 'packing-stopped', reason: room, id }, 'no room to pack: free disk space or raise the quota')
     return
   }
   try {
     const entry = await packOne(context, verdict.meta, tree, options)
     result.packed.push(entry)
+    rooms.packed(entry.bytes)
     log.info({ event: 'packed', id, bytes: entry.bytes, lane: entry.lane }, 'packed an episode')
   } catch (error) {
     options.signal?.throwIfAborted()

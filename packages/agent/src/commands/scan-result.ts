@@ -2,7 +2,7 @@
 import type { EpisodeId } from '@cis490/shared/ids.ts'
 import type { Finished } from '../core/finished.ts'
 import type { ReclaimStep } from '../core/outbox-plan.ts'
-import type { RoomVerdict } from '../core/quota.ts'
+import type { RoomVerdict, SecondCopy } from '../core/quota.ts'
 import type { Entry } from '../outbox/entry.ts'
 import type { Refused } from '../outbox/refused.ts'
 import type { LeftFolder } from './finish-delivered.ts'
@@ -18,13 +18,15 @@ export interface ScanResult {
   /** Finished, and to be packed by a later scan. */
   readonly later: {
     readonly id: EpisodeId
-    readonly reason: 'fault' | Exclude<RoomVerdict, 'enough'>
+    readonly reason: 'fault' | Exclude<RoomVerdict, 'enough'> | 'paused' | 'outside-window' | 'pressure'
     readonly detail?: string
   }[]
   readonly reclaimed: readonly ReclaimStep[]
   readonly deleted: EpisodeId[]
   /** Delivered folders that are still there. */
   readonly left: LeftFolder[]
+  /** Second copies that made room. */
+  readonly freed: readonly SecondCopy[]
   /** Given up by a person; the folder stays and is not packed. */
   readonly dropped: EpisodeId[]
 }

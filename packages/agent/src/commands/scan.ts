@@ -57,6 +57,7 @@ export function describeScan(result: ScanResult): string[] {
     ...result.later.map((one) => `later        ${one.id}  ${one.reason}${one.detail === undefined ? '' : `: ${one.detail}`}`),
     ...result.unreadable.map((one) => `no episode   ${one.name}  ${one.reason}`),
     ...result.deleted.map((id) => `deleted      ${id}  delivered`),
+    ...result.freed.map((one) => `freed        ${one.id}  second copy, ${formatSize(one.bytes)}`),
     ...result.left.map((one) => `delivered    ${one.id}  ${one.reason}${one.detail === undefined ? '' : `: ${one.detail}`}`),
     ...result.dropped.map((id) => `dropped      ${id}  its folder stays until you delete it`),
   ]

@@ -1,7 +1,9 @@
 /** The episodes folder: which recordings are there, and how one of them stands. */
 import { lstat, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { EpisodeMeta } from '@cis490/shared/episode.ts'
 import { EpisodeId } from '@cis490/shared/ids.ts'
+import { parseObject } from '@cis490/shared/jsonl.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import { type Finished, judgeFinished } from '../core/finished.ts'
 import { shownPath, type TreeEntry, walkTree } from './tree.ts'
@@ -49,6 +51,16 @@ export async function lookAt(dir: string, id: EpisodeId, nowMs: number): Promise
     .reduce<TreeEntry | undefined>((best, entry) => (best && best.mtime_ns >= entry.mtime_ns ? best : entry), undefined)
   const recording = { id, meta, newest: newest && { path: shownPath(newest.path), mtime_ns: newest.mtime_ns } }
   return { verdict: judgeFinished(recording, nowMs), tree }
+}
+
+/** What decides about the order of packing, without a look at the other files. @returns undefined without a valid meta.json */
+export async function readUrgency(
+  dir: string,
+  id: EpisodeId,
+): Promise<{ readonly priority: EpisodeMeta['priority']; readonly since: number } | undefined> {
+  const meta = await readMeta(join(dir, id, 'meta.json'))
+  const parsed = EpisodeMeta.safeParse(meta && parseObject(meta.text))
+  return meta && parsed.success ? { priority: parsed.data.priority, since: Number(meta.mtime_ns / 1_000_000n) } : undefined
 }
 
 const maxMetaBytes = 16 << 20

@@ -4,6 +4,8 @@ import { archiveSuffix } from '@cis490/shared/protocol.ts'
 
 export const sidecarSuffix = '.json'
 export const partSuffix = '.part'
+/** Of the file that holds room for bookkeeping. */
+export const reserveName = '.reserve'
 /** Of a sidecar that is being replaced. */
 export const tempSuffix = `${sidecarSuffix}.tmp`
 

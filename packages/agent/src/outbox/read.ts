@@ -5,7 +5,7 @@ import type { EpisodeId } from '@cis490/shared/ids.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import { type Entry, Sidecar } from './entry.ts'
-import { archiveName, type OutboxFile, readName, sidecarName } from './layout.ts'
+import { archiveName, type OutboxFile, readName, reserveName, sidecarName } from './layout.ts'
 
 /** Every file in the outbox; none where there is no outbox yet. */
 export async function listOutbox(dir: string): Promise<OutboxFile[]> {
@@ -64,4 +64,18 @@ async function readSidecar(dir: string, id: EpisodeId): Promise<Sidecar | undefi
     throw error
   })
   return Sidecar.safeParse(parseObject(text)).data
+}
+
+/** Bytes of everything in the outbox, finished or not; the reserve is no part of it. */
+export async function outboxBytes(dir: string): Promise<number> {
+  const names = (await listOutbox(dir)).map((file) => file.name).filter((name) => name !== reserveName)
+  const sizes = await Promise.all(
+    names.map((name) =>
+      stat(join(dir, name)).then(
+        (file) => file.size,
+        () => 0,
+      ),
+    ),
+  )
+  return sizes.reduce((sum, size) => sum + size, 0)
 }

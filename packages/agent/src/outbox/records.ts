@@ -2,7 +2,7 @@
  * What the agent knows about episodes beyond their files, one journal each:
  *
  *     agent/receipts.jsonl     the receiver's receipts as they came
- *     agent/tombstones.jsonl   what a person dropped, why and who
+ *     agent/tombstones.jsonl   what was dropped, why and by whom
  *     agent/packed.jsonl       how an episode's folder looked when it was packed
  */
 import { createReadStream } from 'node:fs'
@@ -21,6 +21,8 @@ export const Tombstone = z.object({
   at: z.string(),
   reason: z.string(),
   by: z.string(),
+  /** Absent: a person gave the episode up. */
+  what: z.literal('second-copy').optional(),
   sha256: Sha256.optional(),
   bytes: z.int().nonnegative().optional(),
   commit: z.string().optional(),

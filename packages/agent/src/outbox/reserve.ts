@@ -12,9 +12,9 @@ import { join } from 'node:path'
 import { removeFile, syncDir, writeAll } from '@cis490/shared/node/durable.ts'
 import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
+import { reserveName } from './layout.ts'
 import { isDiskFull } from './with-room.ts'
 
-export const reserveName = '.reserve'
 const block = 1 << 20
 
 export interface ReserveOptions {

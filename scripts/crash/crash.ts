@@ -1,23 +1,15 @@
 /** A whole run: every chosen scenario in every chosen form. */
-import { rmSync } from 'node:fs'
+import { exit, UserError } from '@cis490/shared/node/cli.ts'
 import type { ProgressStream } from '@cis490/shared/node/progress.ts'
+import { makeBench, prepareAll, withDisks } from './bench.ts'
 import { execute } from './execute.ts'
-import { buildShim, type LabOptions, Lane, makeScratch, prepareTemplate } from './lab.ts'
-import { type FileSystem, LoopDisk, whyNoPowerCuts } from './loop-disk.ts'
+import type { Form } from './forms.ts'
+import type { Lane } from './lab.ts'
+import { whyNoPowerCuts } from './loop-disk.ts'
+import { type Hunted, huntAll } from './mutants/hunt.ts'
+import { mutants } from './mutants.ts'
 import type { CrashOptions, FormName } from './options.ts'
-import {
-  errnoTasks,
-  full,
-  killTasks,
-  namedTask,
-  type Prepared,
-  powerTasks,
-  quick,
-  recoveryTasks,
-  rehearse,
-  type Task,
-} from './plan.ts'
-import { loadScenario } from './scenarios.ts'
+import { full, namedTask, type Prepared, quick, type Task, tasksOf } from './plan.ts'
 import { Tally } from './tally.ts'
 
 export interface Run {
@@ -26,38 +18,7 @@ export interface Run {
   readonly leftOut: readonly string[]
   /** Findings of a run without any fault: then nothing below means anything. */
   readonly unsound: readonly string[]
-}
-
-export interface Bench extends AsyncDisposable {
-  readonly options: LabOptions
-  readonly lanes: readonly Lane[]
-}
-
-/** Scratch folder, library and lanes; all gone at the end. @param root other sources than those of this checkout */
-export async function makeBench(jobs: number, root?: string): Promise<Bench> {
-  const folder = makeScratch()
-  const remove = () => rmSync(folder, { recursive: true, force: true })
-  process.once('exit', remove)
-  const options: LabOptions = { shim: await buildShim(folder), folder, root }
-  const lanes = Array.from({ length: jobs }, () => new Lane(options))
-  return {
-    options,
-    lanes,
-    [Symbol.asyncDispose]: async () => {
-      for (const lane of lanes) await lane[Symbol.asyncDispose]()
-      remove()
-      process.off('exit', remove)
-    },
-  }
-}
-
-export async function prepareAll(bench: Bench, names: readonly string[]): Promise<Prepared[]> {
-  const prepared: Prepared[] = []
-  for (const name of names) {
-    const scenario = await loadScenario(name)
-    prepared.push(await rehearse(bench.lanes[0] as Lane, scenario, await prepareTemplate(bench.options, scenario)))
-  }
-  return prepared
+  readonly hunted: readonly Hunted[]
 }
 
 export async function crash(options: CrashOptions, stream: ProgressStream | undefined): Promise<Run> {
@@ -68,49 +29,39 @@ export async function crash(options: CrashOptions, stream: ProgressStream | unde
   const unsound = prepared.flatMap(({ scenario, findings }) =>
     findings.map(({ kind, detail }) => `${scenario.name}: ${kind}: ${detail}`),
   )
-  if (unsound.length > 0) return { tally, leftOut, unsound }
+  if (unsound.length > 0) return { tally, leftOut, unsound, hunted: [] }
+  const run = (form: Form, lanes: readonly Lane[]) =>
+    execute(
+      prepared.flatMap((one) => chosenTasks(one, form, options)),
+      lanes,
+      (result) => tally.add(result),
+      { label: form.padEnd(8), stream },
+    )
   const wants = (form: FormName) => options.forms.includes(form)
   for (const form of ['kill', 'recovery', 'errno'] as const) {
     if (!wants(form)) continue
-    const tasks = prepared.flatMap((one) => tasksOf(one, form, options))
-    await execute(tasks, bench.lanes, (result) => tally.add(result), { label: form.padEnd(8), stream })
+    await run(form, bench.lanes)
   }
   for (const kind of ['ext4', 'xfs'] as const) {
     if (!wants('power') && !wants(kind)) continue
     const why = whyNoPowerCuts(kind, bench.options.folder)
     if (why !== undefined) leftOut.push(`power cuts on ${kind}: ${why}`)
-    else await powerCuts(kind, bench, prepared, options, tally, stream)
+    else await withDisks(bench, kind, (lanes) => run(kind, lanes))
   }
-  return { tally, leftOut, unsound }
+  const hunted = wants('mutants') ? await hunt(options, stream) : []
+  return { tally, leftOut, unsound, hunted }
 }
 
-type Density = typeof full
-
-function tasksOf(one: Prepared, form: 'kill' | 'recovery' | 'errno' | FileSystem, options: CrashOptions): Task[] {
-  if (options.point !== undefined) {
-    const task = namedTask(one, form, options.point)
-    return task ? [task] : []
-  }
-  const density: Density = options.quick ? quick : full
-  if (form === 'kill') return killTasks(one, density, options.seed)
-  if (form === 'recovery') return recoveryTasks(one, density, options.seed)
-  if (form === 'errno') return errnoTasks(one, density, options.seed)
-  return powerTasks(one, density, options.seed)
+function chosenTasks(one: Prepared, form: Form, options: CrashOptions): Task[] {
+  if (options.point === undefined) return tasksOf(one, form, options.quick ? quick : full, options.seed)
+  const task = namedTask(one, form, options.point)
+  if (!task) throw new UserError(`--point ${options.point} names no point of the form ${form}`, exit.usage)
+  return [task]
 }
 
-async function powerCuts(
-  kind: FileSystem,
-  bench: Bench,
-  prepared: readonly Prepared[],
-  options: CrashOptions,
-  tally: Tally,
-  stream: ProgressStream | undefined,
-): Promise<void> {
-  await using stack = new AsyncDisposableStack()
-  const lanes = bench.lanes.map((_, k) => {
-    const disk = stack.use(new LoopDisk(kind, bench.options.folder, `${kind}-${k}`))
-    return stack.use(new Lane(bench.options, disk))
-  })
-  const tasks = prepared.flatMap((one) => tasksOf(one, kind, options))
-  await execute(tasks, lanes, (result) => tally.add(result), { label: kind.padEnd(8), stream })
+function hunt({ mutant: only, jobs, seed }: CrashOptions, stream: ProgressStream | undefined): Promise<Hunted[]> {
+  const chosen = mutants.filter(({ name }) => only === undefined || name === only)
+  if (chosen.length === 0)
+    throw new UserError(`there is no mutant "${only}"; there are: ${mutants.map(({ name }) => name).join(', ')}`, exit.usage)
+  return huntAll(chosen, { jobs, density: full, seed }, stream)
 }

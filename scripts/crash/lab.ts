@@ -10,7 +10,8 @@ import { type Arming, buildShim, type Operation, readOperations } from './shim.t
 import type { Job } from './worker.ts'
 import { type Ended, WorkerProcess } from './worker-process.ts'
 
-const repository = fileURLToPath(new URL('../..', import.meta.url))
+/** Of this checkout. */
+export const repository = fileURLToPath(new URL('../..', import.meta.url))
 
 export interface LabOptions {
   /** Sources that are run; those of this checkout where left out. */

@@ -1,5 +1,5 @@
 /** Which points a run tries: all of them, or a sample. */
-import { endAt, endInRecovery, failAt, type PointResult, wreckAt } from './forms.ts'
+import { endAt, endInRecovery, type Form, failAt, type PointResult, wreckAt } from './forms.ts'
 import type { Lane } from './lab.ts'
 import { type EndPoint, faultPoints, killPoints, parseEnd, parseFault, powerPoints, sample } from './points.ts'
 import { type Finding, findingKinds, type Place, type Scenario } from './scenario.ts'
@@ -50,12 +50,19 @@ const single = (run: (lane: Lane) => Promise<PointResult>): Task => ({
   run: async (lane, report) => report(await run(lane)),
 })
 
-export function killTasks({ scenario, template, operations }: Prepared, density: Density, seed: number): Task[] {
+export function tasksOf(one: Prepared, form: Form, density: Density, seed: number): Task[] {
+  if (form === 'kill') return killTasks(one, density, seed)
+  if (form === 'recovery') return recoveryTasks(one, density, seed)
+  if (form === 'errno') return errnoTasks(one, density, seed)
+  return powerTasks(one, density, seed)
+}
+
+function killTasks({ scenario, template, operations }: Prepared, density: Density, seed: number): Task[] {
   return endTasks(scenario, template, sample(killPoints(operations), density.kill, seed))
 }
 
 /** For lanes with a disk. */
-export function powerTasks({ scenario, template, operations }: Prepared, density: Density, seed: number): Task[] {
+function powerTasks({ scenario, template, operations }: Prepared, density: Density, seed: number): Task[] {
   return endTasks(scenario, template, sample(powerPoints(operations), density.power, seed))
 }
 
@@ -63,14 +70,14 @@ function endTasks(scenario: Scenario, template: Place, points: readonly EndPoint
   return points.map((point) => single((lane) => endAt(lane, scenario, template, point)))
 }
 
-export function errnoTasks({ scenario, template, withReads }: Prepared, density: Density, seed: number): Task[] {
+function errnoTasks({ scenario, template, withReads }: Prepared, density: Density, seed: number): Task[] {
   return sample(faultPoints(withReads), density.errno, seed).map((point) =>
     single((lane) => failAt(lane, scenario, template, point)),
   )
 }
 
 /** First crashes spread over the work, those that leave half a write among them. */
-export function recoveryTasks({ scenario, template, operations }: Prepared, density: Density, seed: number): Task[] {
+function recoveryTasks({ scenario, template, operations }: Prepared, density: Density, seed: number): Task[] {
   const candidates = killPoints(operations).filter(({ mode }) => mode !== 'before')
   const wrecks = Math.min(density.wrecks, candidates.length)
   return Array.from({ length: wrecks }, (_, k) => {

@@ -2,6 +2,7 @@
 import type { Scenario } from './scenario.ts'
 
 const loaders = {
+  race: async () => (await import('./scenarios/race.ts')).race,
   put: async () => (await import('./scenarios/put.ts')).put,
 } satisfies Record<string, () => Promise<Scenario>>
 

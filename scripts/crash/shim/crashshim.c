@@ -11,7 +11,8 @@
  *   mark;TEXT    a line of its own in the log
  *   disarm
  * Modes: before, after, torn (half of a write, then the end), error (call N fails with E; sticky: and every one after
- * it), power2 and power1 (the file system is shut down before call N; 2: what the journal has not written is lost,
+ * it; as a full disk does, ENOSPC lets half of a write through, without an error, and fails the next one; as a broken disk
+ * does, EIO at a sync loses what was written since the last one), power2 and power1 (the file system is shut down before call N; 2: what the journal has not written is lost,
  * 1: it is written first), log (nothing happens). power modes need root and their own mount.
  * Log line: number, call, path, second path or "-", bytes or offset, result or -errno; separated by tabs.
  */
@@ -45,6 +46,8 @@ static enum mode mode;
 static long at, counter;
 static int fail_errno, sticky, reads, flush_flag, log_fd = -1;
 static char *paths[MAX_FDS];
+static off_t synced[MAX_FDS]; /* bytes of the file that no failed sync can take any more */
+static int full_fd = -1;      /* the next write to it fails */
 
 /* glibc's own syscall(): the name is hooked too, because libuv copies files through it. */
 static long (*sys)(long, ...);
@@ -112,20 +115,42 @@ static void cut_power(void) {
 struct call {
   const char *name, *path, *second;
   long bytes;
-  int writes;
+  int writes, fd;
 };
 
-/* With the turn taken. Returns 1 when the call is to fail with errno, 2 when it is to be torn. */
-static int before(struct call call) {
+enum what { WHOLE, FAILED, HALF };
+
+static void lose_unsynced(int fd) {
+  char name[64], zeros[4096] = {0};
+  struct stat info;
+  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return;
+  int other = sys(SYS_openat, AT_FDCWD, name, O_WRONLY | O_CLOEXEC, 0);
+  for (off_t at_byte = synced[fd]; at_byte < info.st_size; at_byte += sizeof zeros) {
+    size_t left = info.st_size - at_byte;
+    sys(SYS_pwrite64, other, zeros, left < sizeof zeros ? left : sizeof zeros, at_byte);
+  }
+  sys(SYS_close, other);
+}
+
+/* With the turn taken. FAILED comes with errno. */
+static enum what before(struct call call) {
   counter++;
   int here = counter == at;
   if (here && mode == BEFORE) write_log("%ld\t%s\t%s\t%s\t%ld\tend\n", counter, call.name, call.path, call.second, call.bytes), end();
   if (here && mode == POWER) cut_power();
-  if (mode == FAIL && (here || (sticky && at > 0 && counter > at))) {
+  int full = call.writes && full_fd == call.fd;
+  if (full) full_fd = -1;
+  if (mode == FAIL && (here || full || (sticky && at > 0 && counter > at))) {
+    if (here && fail_errno == ENOSPC && call.writes && call.bytes > 1) {
+      full_fd = call.fd;
+      return HALF;
+    }
+    if (fail_errno == EIO && strstr(call.name, "sync")) lose_unsynced(call.fd);
     errno = fail_errno;
-    return 1;
+    return FAILED;
   }
-  return here && mode == TORN && call.writes ? 2 : 0;
+  return here && mode == TORN && call.writes ? HALF : WHOLE;
 }
 
 static void after(struct call call, long result) {
@@ -141,9 +166,9 @@ static void after(struct call call, long result) {
     pthread_mutex_lock(&turn);               \
     struct call c_ = call;                   \
     long r_;                                 \
-    int what_ = before(c_);                  \
-    if (what_ == 1) r_ = -1;                 \
-    else if (what_ == 2) r_ = (half);        \
+    enum what what_ = before(c_);            \
+    if (what_ == FAILED) r_ = -1;            \
+    else if (what_ == HALF) r_ = (half);     \
     else r_ = (real);                        \
     after(c_, r_);                           \
     int e_ = errno;                          \
@@ -159,6 +184,7 @@ static void arm(char *spec) {
   mode = LOG;
   fail_errno = EIO;
   sticky = reads = 0;
+  full_fd = -1;
   flush_flag = 2;
   exclude[0] = prefix[0] = 0;
   char *rest = NULL;
@@ -213,13 +239,15 @@ static int open_at(int dir, const char *path, int flags, mode_t bits) {
     return fd;
   }
   int changes = (flags & (O_CREAT | O_TRUNC)) != 0;
-  struct call call = {changes ? "open" : "open-read", path, "-", flags & O_EXCL ? 1 : 0, 0};
+  struct call call = {changes ? "open" : "open-read", path, "-", flags & O_EXCL ? 1 : 0, 0, -1};
   int fd = changes || reads ? (int)COUNTED(call, sys(SYS_openat, dir, path, flags, bits), -1)
                             : (int)sys(SYS_openat, dir, path, flags, bits);
   if (fd >= 0 && fd < MAX_FDS) {
     int saved = errno;
     forget(fd);
     paths[fd] = strdup(path);
+    struct stat info;
+    synced[fd] = fstat(fd, &info) == 0 ? info.st_size : 0;
     errno = saved;
   }
   return fd;
@@ -248,7 +276,7 @@ int close(int fd) {
 #define NAMES(name, first, second_path, real)                                                     \
   do {                                                                                            \
     if (!below(first) && !below(second_path)) return real;                                        \
-    struct call call = {name, first, (second_path) ? (const char *)(second_path) : "-", 0, 0};    \
+    struct call call = {name, first, (second_path) ? (const char *)(second_path) : "-", 0, 0, -1}; \
     return (int)COUNTED(call, real, -1);                                                          \
   } while (0)
 
@@ -284,14 +312,14 @@ static size_t total(const struct iovec *parts, int count) {
 }
 
 static ssize_t half_of(int fd, const struct iovec *parts, int count, off_t offset) {
-  size_t left = total(parts, count) / 2;
+  size_t half = total(parts, count) / 2, left = half;
   for (int k = 0; k < count && left > 0; k++) {
     size_t now = parts[k].iov_len < left ? parts[k].iov_len : left;
     if (offset < 0) sys(SYS_write, fd, parts[k].iov_base, now);
     else sys(SYS_pwrite64, fd, parts[k].iov_base, now, offset), offset += now;
     left -= now;
   }
-  return -1;
+  return half;
 }
 
 ssize_t write(int fd, const void *bytes, size_t length) {
@@ -301,7 +329,7 @@ ssize_t write(int fd, const void *bytes, size_t length) {
     return sys(SYS_write, fd, bytes, length);
   }
   struct iovec part = {(void *)bytes, length};
-  struct call call = {"write", path, "-", (long)length, 1};
+  struct call call = {"write", path, "-", (long)length, 1, fd};
   return COUNTED(call, sys(SYS_write, fd, bytes, length), half_of(fd, &part, 1, -1));
 }
 
@@ -309,7 +337,7 @@ static ssize_t pwrite_at(int fd, const void *bytes, size_t length, off_t offset)
   const char *path = path_of(fd);
   if (!armed || !path) return sys(SYS_pwrite64, fd, bytes, length, offset);
   struct iovec part = {(void *)bytes, length};
-  struct call call = {"write", path, "-", (long)length, 1};
+  struct call call = {"write", path, "-", (long)length, 1, fd};
   return COUNTED(call, sys(SYS_pwrite64, fd, bytes, length, offset), half_of(fd, &part, 1, offset));
 }
 ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset) { return pwrite_at(fd, bytes, length, offset); }
@@ -321,14 +349,14 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
     if (count > 0) note_reply(fd, parts[0].iov_base, parts[0].iov_len);
     return sys(SYS_writev, fd, parts, count);
   }
-  struct call call = {"write", path, "-", (long)total(parts, count), 1};
+  struct call call = {"write", path, "-", (long)total(parts, count), 1, fd};
   return COUNTED(call, sys(SYS_writev, fd, parts, count), half_of(fd, parts, count, -1));
 }
 
 static ssize_t pwritev_at(int fd, const struct iovec *parts, int count, off_t offset) {
   const char *path = path_of(fd);
   if (!armed || !path) return sys(SYS_pwritev, fd, parts, count, (long)offset, 0L);
-  struct call call = {"write", path, "-", (long)total(parts, count), 1};
+  struct call call = {"write", path, "-", (long)total(parts, count), 1, fd};
   return COUNTED(call, sys(SYS_pwritev, fd, parts, count, (long)offset, 0L), half_of(fd, parts, count, offset));
 }
 ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset) { return pwritev_at(fd, parts, count, offset); }
@@ -338,14 +366,26 @@ ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t offset) 
   do {                                                       \
     const char *path = path_of(fd);                          \
     if (!armed || !path) return real;                        \
-    struct call call = {name, path, "-", (long)(amount), 0}; \
+    struct call call = {name, path, "-", (long)(amount), 0, fd}; \
     return COUNTED(call, real, -1);                          \
   } while (0)
 
-int fsync(int fd) { ON_FD("fsync", 0, (int)sys(SYS_fsync, fd)); }
-int fdatasync(int fd) { ON_FD("fdatasync", 0, (int)sys(SYS_fdatasync, fd)); }
-int ftruncate(int fd, off_t size) { ON_FD("ftruncate", size, (int)sys(SYS_ftruncate, fd, size)); }
-int ftruncate64(int fd, off64_t size) { ON_FD("ftruncate", size, (int)sys(SYS_ftruncate, fd, size)); }
+static int sync_fd(int number, int fd) {
+  struct stat info;
+  off_t size = fstat(fd, &info) == 0 ? info.st_size : 0;
+  int result = sys(number, fd);
+  if (result == 0 && fd >= 0 && fd < MAX_FDS) synced[fd] = size;
+  return result;
+}
+
+int fsync(int fd) { ON_FD("fsync", 0, sync_fd(SYS_fsync, fd)); }
+int fdatasync(int fd) { ON_FD("fdatasync", 0, sync_fd(SYS_fdatasync, fd)); }
+static int cut(int fd, off_t size) {
+  if (fd >= 0 && fd < MAX_FDS && synced[fd] > size) synced[fd] = size;
+  return sys(SYS_ftruncate, fd, size);
+}
+int ftruncate(int fd, off_t size) { ON_FD("ftruncate", size, cut(fd, size)); }
+int ftruncate64(int fd, off64_t size) { ON_FD("ftruncate", size, cut(fd, size)); }
 int fallocate(int fd, int how, off_t offset, off_t length) { ON_FD("fallocate", length, (int)sys(SYS_fallocate, fd, how, offset, length)); }
 int fallocate64(int fd, int how, off64_t offset, off64_t length) { ON_FD("fallocate", length, (int)sys(SYS_fallocate, fd, how, offset, length)); }
 

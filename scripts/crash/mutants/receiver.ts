@@ -1,0 +1,115 @@
+/** The store's recipe, broken step by step. */
+import type { Mutant } from './mutant.ts'
+
+const receiver = 'packages/receiver/src'
+const shared = 'packages/shared/src/node'
+
+export const receiverMutants: readonly Mutant[] = [
+  {
+    name: 'no-file-sync',
+    breaks: 'the archive is not synced before it gets its name',
+    file: `${receiver}/store/incoming.ts`,
+    find: 'Promise.allSettled([this.#file.sync(), writeNew(',
+    replace: 'Promise.allSettled([Promise.resolve(), writeNew(',
+    tries: [
+      { scenario: 'put', form: 'ext4' },
+      { scenario: 'put', form: 'xfs' },
+    ],
+  },
+  {
+    name: 'no-folder-sync',
+    breaks: 'the names of an episode are not synced before its row',
+    file: `${receiver}/store/episodes.ts`,
+    find: 'await shelf.sync()',
+    replace: 'await Promise.resolve()',
+    tries: [
+      { scenario: 'put', form: 'ext4' },
+      { scenario: 'put', form: 'xfs' },
+    ],
+  },
+  {
+    name: 'no-sidecar',
+    breaks: 'the receipt is not written before the archive gets its name',
+    file: `${receiver}/store/episodes.ts`,
+    find: 'if (await linkNew(from, sidecar)) return true',
+    replace: 'if (from.length > 0) return true',
+    tries: [{ scenario: 'put', form: 'kill' }],
+  },
+  {
+    name: 'rename-for-link',
+    breaks: 'a name is taken by rename, which replaces what has it',
+    file: `${shared}/durable.ts`,
+    find: 'await link(from, to)\n    return true',
+    replace: 'await rename(from, to)\n    return true',
+    tries: [{ scenario: 'race', form: 'kill' }],
+  },
+  {
+    name: 'receipt-before-link',
+    breaks: 'the client has its receipt before the episode has its name',
+    file: `${receiver}/routes/publish-episode.ts`,
+    find: '  await link(key, body, receipt, ports)\n',
+    replace:
+      '  void link(key, body, receipt, ports).catch(() => undefined)\n  await new Promise((resolve) => setTimeout(resolve, 0))\n',
+    tries: [{ scenario: 'put', form: 'kill' }],
+  },
+  {
+    name: 'receipt-before-row',
+    breaks: 'the client has its receipt before the row is written',
+    file: `${receiver}/routes/publish-episode.ts`,
+    find: '    await ports.index.append(receipt)\n',
+    replace: '    void ports.index.append(receipt)\n',
+    tries: [{ scenario: 'put', form: 'kill' }],
+    equivalent: 'the sidecar is durable by then, and recovery makes the row of it',
+  },
+  {
+    name: 'no-row-sync',
+    breaks: 'rows are written and not synced',
+    file: `${shared}/journal.ts`,
+    find: 'await this.#file.datasync()',
+    replace: 'await Promise.resolve()',
+    tries: [{ scenario: 'put', form: 'ext4' }],
+    equivalent: 'the sidecar is durable by then, and recovery makes the row of it',
+  },
+  {
+    name: 'no-torn-tail-repair',
+    breaks: 'half a row at the end of a journal stays, and the next row is written behind it',
+    file: `${shared}/journal.ts`,
+    find: 'await file.truncate(complete)',
+    replace: 'await Promise.resolve()',
+    tries: [{ scenario: 'put', form: 'kill' }],
+  },
+  {
+    name: 'no-truncate-after-short-write',
+    breaks: 'half a row stays when the disk was full in the middle of it',
+    file: `${shared}/journal.ts`,
+    find: 'await this.#file.truncate(this.#size).catch(() => undefined)',
+    replace: 'await Promise.resolve()',
+    tries: [{ scenario: 'put', form: 'errno' }],
+    equivalent:
+      'the journal refuses every row after a failed one and is opened anew, and opening cuts the half row off; until then it is half a row at the end, which readers do not take for one',
+  },
+  {
+    name: 'short-write-believed',
+    breaks: 'a write that took half is taken for a whole one',
+    file: `${shared}/durable.ts`,
+    find: 'done += bytesWritten',
+    replace: 'done += Math.max(bytesWritten, bytes.length)',
+    tries: [{ scenario: 'put', form: 'errno' }],
+  },
+  {
+    name: 'sync-tried-again',
+    breaks: 'a sync that failed is tried again and believed',
+    file: `${receiver}/store/incoming.ts`,
+    find: 'Promise.allSettled([this.#file.sync(), writeNew(',
+    replace: 'Promise.allSettled([this.#file.sync().catch(() => this.#file.sync()), writeNew(',
+    tries: [{ scenario: 'put', form: 'errno' }],
+  },
+  {
+    name: 'recovery-adds-no-row',
+    breaks: 'an archive that has its receipt and no row gets none at the start',
+    file: `${receiver}/store/recover.ts`,
+    find: 'for (const receipt of missing) await index.append(receipt)',
+    replace: 'for (const receipt of missing) await Promise.resolve(receipt)',
+    tries: [{ scenario: 'put', form: 'kill' }],
+  },
+]

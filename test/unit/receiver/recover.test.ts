@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { Episodes } from '../../../packages/receiver/src/store/episodes.ts'
 import { IndexLog } from '../../../packages/receiver/src/store/index-log.ts'
+import { readLosses } from '../../../packages/receiver/src/store/losses.ts'
 import { recover } from '../../../packages/receiver/src/store/recover.ts'
 import { TestStore } from '../../support/store.ts'
 
@@ -9,7 +11,15 @@ async function start(store: TestStore) {
   await using index = await IndexLog.open(store.layout.index)
   return await recover(store.layout, index)
 }
-const nothing = { incoming_removed: 0, sidecars_removed: 0, rows_added: 0, without_sidecar: 0 }
+const nothing = {
+  incoming_removed: 0,
+  sidecars_removed: 0,
+  rows_added: 0,
+  without_sidecar: 0,
+  prunes_finished: 0,
+  damaged: 0,
+  rows_without_archive: 0,
+}
 
 test('a store that nobody has used yet gets its folders', async () => {
   const store = new TestStore()
@@ -45,6 +55,40 @@ test('the receipt of an episode that a row promised stays when its archive is lo
   unlinkSync(store.layout.archive(store.key('ep-1')))
   expect(await start(store)).toMatchObject({ sidecars_removed: 0 })
   expect(existsSync(store.layout.sidecar(store.key('ep-1')))).toBe(true)
+})
+
+test('an archive without a row is read before it gets one: other bytes go to quarantine, and the id is free again', async () => {
+  const store = new TestStore()
+  await store.put('ep-1', false)
+  await store.put('ep-2', false)
+  const archive = store.layout.archive(store.key('ep-2'))
+  const bytes = readFileSync(archive)
+  bytes[30] = (bytes[30] as number) ^ 1
+  unlinkSync(archive)
+  writeFileSync(archive, bytes)
+  expect(await start(store)).toMatchObject({ rows_added: 1, damaged: 1 })
+  expect(store.rows().map(({ id }) => id)).toEqual(['ep-1'])
+  const [loss] = await readLosses(store.layout)
+  expect(loss).toMatchObject({ host: 'lab-07', id: 'ep-2', reason: 'wrong-hash', by: 'cis490-receiver' })
+  expect(readFileSync(join(store.layout.root, loss?.kept[0] as string))).toEqual(bytes)
+  expect(await new Episodes(store.layout).find(store.key('ep-2'))).toBeUndefined()
+  expect(await start(store)).toEqual(nothing)
+})
+
+test('rows whose archive is gone are counted at every start', async () => {
+  const store = new TestStore()
+  for (const id of ['ep-1', 'ep-2']) await store.put(id)
+  unlinkSync(store.layout.archive(store.key('ep-2')))
+  for (let k = 0; k < 2; k += 1) expect(await start(store)).toEqual({ ...nothing, rows_without_archive: 1 })
+})
+
+test('the row that recovery gives has the fields of the receipt in the order of the receipt', async () => {
+  const store = new TestStore()
+  const receipt = await store.put('ep-1', false)
+  const { host, id, ...rest } = receipt
+  writeFileSync(store.layout.sidecar(store.key('ep-1')), JSON.stringify({ ...rest, note: 'later', id, host }))
+  await start(store)
+  expect(store.indexText()).toMatch(/^\{"sha256":.*"note":"later","id":"ep-1","host":"lab-07","seq":1,/)
 })
 
 test('a receipt that belongs to another episode gives no row, however often the receiver starts', async () => {

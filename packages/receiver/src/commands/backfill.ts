@@ -1,9 +1,9 @@
 /** `cis490-receiver backfill`: rows for episodes that lie in the store without one; `--adopt DIR` takes over an older store. */
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, open, stat } from 'node:fs/promises'
+import { copyFile, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EpisodeId, HostName, Sha256 } from '@cis490/shared/ids.ts'
+import { HostName } from '@cis490/shared/ids.ts'
 import { addCommand, type CommonOptions, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
 import { makeDir, removeFile, syncDir, writeNew } from '@cis490/shared/node/durable.ts'
@@ -11,16 +11,14 @@ import { takeLock } from '@cis490/shared/node/process-lock.ts'
 import { makeProgress } from '@cis490/shared/node/progress.ts'
 import { encodeReceipt, type Receipt } from '@cis490/shared/receipt.ts'
 import type { Command } from 'commander'
-import { readMeta } from '../archive/read-meta.ts'
 import { defaultConfigFile, ReceiverConfig } from '../config.ts'
-import { type BackfillVerdict, backfillReceipt } from '../core/backfill.ts'
 import { Episodes } from '../store/episodes.ts'
-import { hashFile } from '../store/hash-file.ts'
 import { IndexLog } from '../store/index-log.ts'
 import { StoreLayout } from '../store/layout.ts'
 import { type OlderEpisode, readOlderStore } from '../store/older-store.ts'
 import { recover } from '../store/recover.ts'
 import { walkShelves } from '../store/walk.ts'
+import { receiptFromFile, receiptInPlace } from './give-receipt.ts'
 
 interface BackfillOptions extends CommonOptions {
   readonly adopt?: string
@@ -65,14 +63,8 @@ async function giveSidecars(layout: StoreLayout, done: Backfilled): Promise<void
     for (const id of shelf.archives) {
       if (shelf.sidecars.includes(id)) continue
       const path = join(shelf.path, `${id}.tar.zst`)
-      const verdict = await judge({ id, path, row: undefined }, shelf.host)
-      if (verdict.kind === 'receipt' && verdict.receipt.host !== shelf.host)
-        done.refused.push({
-          id,
-          reason: 'host-disagrees',
-          detail: `meta.json says ${verdict.receipt.host}, it lies under ${shelf.host}`,
-        })
-      else if (verdict.kind === 'receipt') {
+      const verdict = await receiptInPlace(id, path, shelf.host)
+      if (verdict.kind === 'receipt') {
         await writeNew(join(shelf.path, `${id}.json`), encodeReceipt(verdict.receipt))
         await syncDir(shelf.path)
       } else done.refused.push({ id, reason: verdict.kind, detail: verdict.detail })
@@ -91,17 +83,12 @@ async function adopt(
   if (older.length === 0) throw new UserError(`--adopt ${dir}: no archive lies there or in its folder episodes`)
   const progress = makeProgress({ label: 'adopting', total: older.length, unit: 'count', stream: process.stderr })
   for (const [k, episode] of older.entries()) {
-    const verdict = await judge(episode, host)
+    const verdict = await receiptFromFile(episode, host)
     if (verdict.kind === 'receipt') await adoptOne(episode, verdict.receipt, layout, index, done)
     else done.refused.push({ id: episode.id, reason: verdict.kind, detail: verdict.detail })
     progress.update(k + 1)
   }
   progress.done()
-}
-
-async function judge({ id, path, row }: OlderEpisode, host: HostName | undefined): Promise<BackfillVerdict> {
-  const [info, sha256, meta] = [await stat(path), Sha256.parse(await hashFile(path)), await readMeta(path, id)]
-  return backfillReceipt({ id: EpisodeId.parse(id), sha256, bytes: info.size, mtime: info.mtimeMs, meta, host, older: row })
 }
 
 /** Copied, not moved: the older store stays as it is until a person removes it. */

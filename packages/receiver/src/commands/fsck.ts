@@ -1,27 +1,34 @@
-/** `cis490-receiver fsck`: does the index say what the store holds? Exit 0 clean, 1 findings, 3 could not look. */
+/** `cis490-receiver fsck`: does the index say what the store holds? Exit 0 clean, 1 findings or losses, 3 could not look. */
 import { existsSync } from 'node:fs'
 import { addCommand, type CommonOptions, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
-import { takeLock } from '@cis490/shared/node/process-lock.ts'
-import { makeProgress } from '@cis490/shared/node/progress.ts'
-import { printable } from '@cis490/shared/printable.ts'
+import { makeProgress, type Progress } from '@cis490/shared/node/progress.ts'
 import type { Command } from 'commander'
 import { defaultConfigFile, ReceiverConfig } from '../config.ts'
-import { type FsckResult, findingTitles, fsck } from '../store/fsck.ts'
-import { IndexLog } from '../store/index-log.ts'
+import { type Finding, findings } from '../core/finding.ts'
+import type { RepairPlan } from '../core/repair-plan.ts'
+import { Picture } from '../store/fsck/look.ts'
+import type { HashPolicy } from '../store/fsck/look-episode.ts'
 import { StoreLayout } from '../store/layout.ts'
-import { type Recovered, recover } from '../store/recover.ts'
+import { readLosses } from '../store/losses.ts'
+import { lockStore, storeIsBusy } from '../store/store-lock.ts'
 import { countArchives } from '../store/walk.ts'
+import { describeFindings, describeLosses, describeStep } from './fsck-text.ts'
+import { planFor, type Repaired, rebuildFromSidecars, repairStore } from './repair-store.ts'
 
 interface FsckCommandOptions extends CommonOptions {
   readonly repair?: true
   readonly verifyHashes?: true
+  readonly dryRun?: true
+  readonly rebuildIndex?: true
 }
 
 export function registerFsck(program: Command): void {
   addCommand(program, 'fsck', 'hold the index against the store', defaultConfigFile)
     .option('--verify-hashes', 'read every archive and compare its SHA-256')
-    .option('--repair', 'mend what a crash leaves: torn last row, missing rows, receipts without archive')
+    .option('--repair', 'mend what can be mended, and write down what cannot')
+    .option('--rebuild-index', 'write the index anew from the receipts alone')
+    .option('--dry-run', 'say what --repair would do')
     .action(run)
 }
 
@@ -30,31 +37,95 @@ async function run(options: FsckCommandOptions): Promise<void> {
   const layout = new StoreLayout(config.state_dir)
   // A store that is not there is not a clean one.
   if (!existsSync(config.state_dir)) throw new UserError(`state_dir: ${config.state_dir} is not there; see ${options.config}`)
-  const repaired = options.repair ? await repair(layout) : undefined
+  if (existsSync(layout.restoring)) throw new UserError(`${config.state_dir} is only half restored: run the restore again`)
+  if (options.dryRun) await dryRun(layout, options)
+  else if (options.repair || options.rebuildIndex) await repair(layout, options)
+  else await lookOnly(layout, options)
+}
+
+async function lookOnly(layout: StoreLayout, options: FsckCommandOptions): Promise<void> {
+  const picture = await lookWithBar(layout, options.verifyHashes ? 'always' : 'never')
+  await tell(layout, picture, options)
+  process.exitCode = picture.findings().length === 0 ? exit.clean : exit.findings
+}
+
+async function dryRun(layout: StoreLayout, options: FsckCommandOptions): Promise<void> {
+  const picture = await lookWithBar(layout, options.verifyHashes ? 'always' : 'doubtful')
+  await tell(layout, picture, options, { plan: planFor(layout, picture) })
+  process.exitCode = picture.findings().length === 0 ? exit.clean : exit.findings
+}
+
+async function repair(layout: StoreLayout, options: FsckCommandOptions): Promise<void> {
+  using lock = lockStore(layout)
+  if (!lock) throw new UserError('stop cis490-receiver first: it works in this store')
+  const rebuilt = options.rebuildIndex ? await rebuildFromSidecars(layout) : undefined
+  const hashes = options.verifyHashes ? 'always' : options.repair ? 'doubtful' : 'never'
+  const before = await lookWithBar(layout, hashes, false)
+  const repaired = options.repair ? await repairStore(layout, before, barFor('repair')) : undefined
+  // What was read a moment ago is not read again.
+  const after = repaired ? await lookWithBar(layout, 'never', false) : before
+  await tell(layout, after, options, { ...(repaired && { repaired, found: before.findings() }), ...(rebuilt && { rebuilt }) })
+  process.exitCode = after.findings().length === 0 && !repaired?.lost.length ? exit.clean : exit.findings
+}
+
+async function lookWithBar(layout: StoreLayout, hashes: HashPolicy, beside = true): Promise<Picture> {
   const total = await countArchives(layout)
   const progress = makeProgress({ label: 'fsck', total, unit: 'count', stream: process.stderr })
-  const result = await fsck(layout, { verifyHashes: options.verifyHashes === true, onArchive: (done) => progress.update(done) })
+  const running = () => beside && storeIsBusy(layout)
+  const picture = await Picture.take(layout, { hashes, running, onArchive: (done) => progress.update(done) })
   progress.done()
-  if (options.json) printJson({ ...result, ...(repaired && { repaired }) })
-  else process.stdout.write(describe(result, repaired))
-  process.exitCode = result.findings.length === 0 ? exit.clean : exit.findings
+  return picture
 }
 
-async function repair(layout: StoreLayout): Promise<Recovered> {
-  using lock = takeLock(layout.lock)
-  if (!lock) throw new UserError('stop cis490-receiver first: it works in this store')
-  await using index = await IndexLog.open(layout.index)
-  return await recover(layout, index)
+function barFor(label: string): (done: number, total: number) => void {
+  let bar: Progress | undefined
+  return (done, total) => {
+    bar ??= makeProgress({ label, total, unit: 'count', stream: process.stderr })
+    bar.update(done)
+    if (done === total) bar.done()
+  }
 }
 
-function describe(result: FsckResult, repaired: Recovered | undefined): string {
-  const lines = result.findings.map(
-    (finding) => `${finding.kind}: ${findingTitles[finding.kind]}\n  ${printable(finding.at)}: ${printable(finding.detail)}\n`,
+interface More {
+  readonly found?: readonly Finding[]
+  readonly plan?: RepairPlan
+  readonly repaired?: Repaired
+  readonly rebuilt?: { rows: number; index_before?: string }
+}
+
+async function tell(layout: StoreLayout, picture: Picture, options: FsckCommandOptions, more: More = {}): Promise<void> {
+  const { archives, pruned, index } = picture
+  const losses = (await readLosses(layout)).length
+  const counts = { rows: index.lines, archives, pruned, losses }
+  const now = picture.findings()
+  if (options.json) {
+    const explained = (found: readonly Finding[]) => found.map((one) => ({ ...one, ...findings[one.kind] }))
+    const { found, plan, repaired, rebuilt } = more
+    printJson({
+      ...counts,
+      findings: explained(now),
+      ...(found && { found: explained(found) }),
+      ...(plan && { plan: plan.steps }),
+      ...(repaired && { repaired }),
+      ...(rebuilt && { rebuilt }),
+    })
+    return
+  }
+  const recorded = losses === 0 ? '' : `, ${losses} losses on record`
+  const kept = pruned === 0 ? '' : `, ${pruned} pruned`
+  process.stdout.write(
+    `${describeMore(more)}${describeFindings(now)}${index.lines} rows, ${archives} archives${kept}, ${now.length} findings${recorded}\n`,
   )
-  const mended = repaired
-    ? `mended: ${Object.entries(repaired)
-        .map(([what, count]) => `${what} ${count}`)
-        .join(', ')}\n`
-    : ''
-  return `${lines.join('')}${mended}${result.rows} rows, ${result.archives} archives, ${result.findings.length} findings\n`
+}
+
+function describeMore({ found, plan, repaired, rebuilt }: More): string {
+  const old = repaired?.index_before ?? rebuilt?.index_before
+  return [
+    rebuilt ? `index written anew from the receipts: ${rebuilt.rows} rows\n` : '',
+    found?.length ? `found:\n${describeFindings(found)}` : '',
+    ...(plan?.steps.map((step) => `would ${describeStep(step)}\n`) ?? []),
+    ...(repaired?.steps.map((step) => `mended: ${describeStep(step)}\n`) ?? []),
+    old === undefined ? '' : `the old index is ${old}\n`,
+    describeLosses(repaired?.lost ?? []),
+  ].join('')
 }

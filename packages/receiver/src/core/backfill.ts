@@ -24,7 +24,10 @@ export interface BackfillFacts {
 
 export type BackfillVerdict =
   | { readonly kind: 'receipt'; readonly receipt: Receipt }
-  | { readonly kind: 'hash-differs' | 'host-unknown' | 'host-disagrees' | 'id-disagrees'; readonly detail: string }
+  | {
+      readonly kind: 'hash-differs' | 'host-unknown' | 'host-disagrees' | 'id-disagrees' | 'meta-missing'
+      readonly detail: string
+    }
 
 /** `received_at` is the older receiver's time, else the file's; `backfilled` says that it is no activity. */
 export function backfillReceipt(facts: BackfillFacts): BackfillVerdict {

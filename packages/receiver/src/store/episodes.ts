@@ -1,16 +1,29 @@
 /** The published episodes. What has its final name is complete, was verified, and is never changed. */
+import { constants } from 'node:fs'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { linkNew, makeDir, removeFile, syncDir } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
-import { Receipt } from '@cis490/shared/receipt.ts'
+import { Refusal } from '@cis490/shared/problems.ts'
+import type { Receipt } from '@cis490/shared/receipt.ts'
+import { receiptFor } from '../core/episode-state.ts'
+import type { PruneRow } from '../core/prune.ts'
 import type { EpisodeKey, StoreLayout } from './layout.ts'
+import { mendSidecar } from './mend-sidecar.ts'
+import { Prunes } from './prunes.ts'
 
 export interface StoredEpisode {
   readonly receipt: Receipt
   /** The sidecar's bytes: the receipt exactly as it was first given. */
   readonly text: string
+  /** The act that took the archive out of the store. The receipt stays. */
+  readonly pruned?: PruneRow
+}
+
+/** A sidecar that was found damaged. `fault` is undefined when it could be mended. */
+export interface SidecarDamage extends EpisodeKey {
+  readonly fault: string | undefined
 }
 
 /** What went wrong after a name was given: the state on disk is unknown until recovery has looked. */
@@ -18,23 +31,69 @@ export class PublishInDoubt extends Error {
   override readonly name = 'PublishInDoubt'
 }
 
+/** How long a request waits for a damaged sidecar to be written anew. */
+const mendPatienceMs = 5000
+
 export class Episodes {
   readonly #layout: StoreLayout
   /** Shelves of this process whose names, and their parents', are durable; shared by all who wait for one. */
   readonly #shelves = new Map<string, Promise<void>>()
+  readonly #prunes: Prunes
+  readonly #mending = new Map<string, Promise<string | undefined>>()
+  readonly #onDamage: (damage: SidecarDamage) => void
 
-  constructor(layout: StoreLayout) {
+  /** @param onDamage told of each damaged sidecar once it is clear whether it could be mended */
+  constructor(layout: StoreLayout, onDamage: (damage: SidecarDamage) => void = () => undefined) {
     this.#layout = layout
+    this.#prunes = new Prunes(layout)
+    this.#onDamage = onDamage
   }
 
-  /** A sidecar counts only with its archive: it is linked first, so alone it is the trace of a crash. */
+  /**
+   * A sidecar counts only with its archive: it is linked first, so alone it is the trace of a crash, unless the archive was pruned.
+   * @throws Refusal when the sidecar is damaged and cannot be mended, or not yet
+   */
   async find(key: EpisodeKey): Promise<StoredEpisode | undefined> {
     await using archive = await openIfThere(this.#layout.archive(key))
-    if (!archive) return undefined
-    const text = await readFile(this.#layout.sidecar(key), 'utf8')
-    const receipt = Receipt.safeParse(parseObject(text))
-    if (!receipt.success) throw new Error(`the sidecar ${this.#layout.sidecar(key)} is damaged`)
-    return { receipt: receipt.data, text }
+    const pruned = archive ? undefined : await this.#prunes.find(key)
+    if (!archive && !pruned) return undefined
+    const stored = await this.#readSidecar(key)
+    if (stored) return pruned ? { ...stored, pruned } : stored
+    await this.#mend(key)
+    const mended = await this.#readSidecar(key)
+    if (!mended) throw new Error(`the sidecar ${this.#layout.sidecar(key)} was damaged again`)
+    return pruned ? { ...mended, pruned } : mended
+  }
+
+  async #readSidecar(key: EpisodeKey): Promise<StoredEpisode | undefined> {
+    const text = await readFile(this.#layout.sidecar(key), 'utf8').catch((error: unknown) => {
+      if (isErrno(error, 'ENOENT')) return ''
+      throw error
+    })
+    const receipt = receiptFor(parseObject(text), key)
+    return receipt && { receipt, text }
+  }
+
+  /** Reading a large archive takes its time: who asks meanwhile is told to come again. */
+  async #mend(key: EpisodeKey): Promise<void> {
+    const name = `${key.host}/${key.id}`
+    const known = this.#mending.get(name)
+    const mending = known ?? mendSidecar(this.#layout, key, this.#prunes)
+    if (!known) {
+      this.#mending.set(name, mending)
+      const ended = (fault: string | undefined) => {
+        this.#mending.delete(name)
+        this.#onDamage({ ...key, fault })
+      }
+      mending.then(ended, (error: unknown) => ended(String(error)))
+    }
+    const { promise: late, resolve } = Promise.withResolvers<'late'>()
+    const timer = setTimeout(() => resolve('late'), mendPatienceMs)
+    const fault = await Promise.race([mending, late]).finally(() => clearTimeout(timer))
+    if (fault === 'late')
+      throw new Refusal('overloaded', 'the receipt of this episode is damaged and is being made anew', { retry_after_s: 30 })
+    if (fault !== undefined)
+      throw new Refusal('internal', `the receipt of this episode is damaged: ${fault}; cis490-receiver fsck --repair mends it`)
   }
 
   async openArchive(key: EpisodeKey): Promise<FileHandle | undefined> {
@@ -43,12 +102,24 @@ export class Episodes {
 
   /**
    * Gives the synced files their final names, sidecar first, and makes the names durable.
-   * The caller holds the key. @returns false when an archive has the name already
+   * The caller holds the key. @returns false when an archive has the name already, or had it and was pruned
+   * @throws the system's error as long as the archive has no name, PublishInDoubt after that
    */
   async publish(key: EpisodeKey, from: { archive: string; sidecar: string }): Promise<boolean> {
     await this.#shelf(this.#layout.shelf(key))
+    if (await this.#prunes.find(key)) return false
+    // Opened before anything has a name: afterwards nothing but the disk itself may fail.
+    await using shelf = await open(this.#layout.shelf(key), constants.O_RDONLY | constants.O_DIRECTORY)
+    if (!(await this.#linkSidecar(key, from.sidecar))) return false
     try {
-      return await this.#link(key, from)
+      if (!(await linkNew(from.archive, this.#layout.archive(key)))) return false
+    } catch (error) {
+      await this.#noEffect(key, error)
+      throw error
+    }
+    try {
+      await shelf.sync()
+      return true
     } catch (error) {
       throw new PublishInDoubt(`publishing ${key.host}/${key.id}`, { cause: error })
     }
@@ -66,18 +137,21 @@ export class Episodes {
     return made
   }
 
-  async #link(key: EpisodeKey, from: { archive: string; sidecar: string }): Promise<boolean> {
+  async #linkSidecar(key: EpisodeKey, from: string): Promise<boolean> {
     const sidecar = this.#layout.sidecar(key)
-    if (!(await linkNew(from.sidecar, sidecar))) {
-      await using archive = await openIfThere(this.#layout.archive(key))
-      if (archive) return false
-      // A sidecar alone was left by a failure between the two links; nobody was promised anything.
-      await removeFile(sidecar)
-      if (!(await linkNew(from.sidecar, sidecar))) return false
-    }
-    if (!(await linkNew(from.archive, this.#layout.archive(key)))) return false
-    await syncDir(this.#layout.shelf(key))
-    return true
+    if (await linkNew(from, sidecar)) return true
+    await using archive = await openIfThere(this.#layout.archive(key))
+    if (archive) return false
+    // A sidecar alone was left by a failure between the two links; nobody was promised anything.
+    await removeFile(sidecar)
+    return await linkNew(from, sidecar)
+  }
+
+  /** A full disk or table gave the archive no name, certainly: the upload can be refused. Of any other failure nobody knows. */
+  async #noEffect(key: EpisodeKey, error: unknown): Promise<void> {
+    if (!isErrno(error, 'ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'EMLINK'))
+      throw new PublishInDoubt(`publishing ${key.host}/${key.id}`, { cause: error })
+    await removeFile(this.#layout.sidecar(key)).catch(() => undefined)
   }
 }
 

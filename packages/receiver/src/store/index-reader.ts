@@ -14,12 +14,12 @@ export interface IndexLine {
   readonly row: IndexRow | undefined
 }
 
-/** Complete lines only. A missing file is an empty index. */
-export async function* readIndex(path: string): AsyncGenerator<IndexLine> {
+/** Complete lines only. A missing file is an empty index. @param after bytes and lines that were read before */
+export async function* readIndex(path: string, after = { bytes: 0, lines: 0 }): AsyncGenerator<IndexLine> {
   let rest: Buffer = Buffer.alloc(0)
-  let number = 0
+  let number = after.lines
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 4 << 20 })) {
+    for await (const chunk of createReadStream(path, { start: after.bytes, highWaterMark: 4 << 20 })) {
       const bytes = rest.length === 0 ? (chunk as Buffer) : Buffer.concat([rest, chunk as Buffer])
       let from = 0
       for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, from)) {

@@ -1,14 +1,20 @@
 /** At start: what a crash left half done is finished or taken away, so that every stored episode has exactly one row. */
-import { readdir, readFile, unlink } from 'node:fs/promises'
+import { readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { EpisodeId } from '@cis490/shared/ids.ts'
+import { EpisodeId, HostName, timestamp } from '@cis490/shared/ids.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { makeDir, removeFile, syncDir } from '@cis490/shared/node/durable.ts'
-import { Receipt } from '@cis490/shared/receipt.ts'
+import type { Receipt } from '@cis490/shared/receipt.ts'
+import { receiptFor } from '../core/episode-state.ts'
+import { hashFile } from './hash-file.ts'
 import type { IndexLog } from './index-log.ts'
 import { readIndex } from './index-reader.ts'
-import type { StoreLayout } from './layout.ts'
-import { walkShelves } from './walk.ts'
+import type { EpisodeKey, StoreLayout } from './layout.ts'
+import { LossLog } from './losses.ts'
+import { Prunes } from './prunes.ts'
+import { below, moveToQuarantine, quarantinePlace } from './quarantine.ts'
+import { inTime } from './repair/surviving-rows.ts'
+import { type Shelf, walkShelves } from './walk.ts'
 
 export interface Recovered {
   /** Bodies that never became episodes. */
@@ -19,41 +25,133 @@ export interface Recovered {
   rows_added: number
   /** Archives without a sidecar: only `backfill` can tell what they are. */
   without_sidecar: number
+  /** Archives whose end was written down already. */
+  prunes_finished: number
+  /** Archives without a row that are not what their receipt says: in quarantine/ now, and in losses.jsonl. */
+  damaged: number
+  /** Rows whose archive is gone: `fsck` tells which. */
+  rows_without_archive: number
 }
 
+/** A crash leaves a handful of episodes without their row. So many mean that the index itself was lost, and reading all of the store would keep it shut for hours. */
+const mostRead = 256
+
 export async function recover(layout: StoreLayout, index: IndexLog): Promise<Recovered> {
-  const done: Recovered = { incoming_removed: 0, sidecars_removed: 0, rows_added: 0, without_sidecar: 0 }
+  const done: Recovered = {
+    incoming_removed: 0,
+    sidecars_removed: 0,
+    rows_added: 0,
+    without_sidecar: 0,
+    prunes_finished: 0,
+    damaged: 0,
+    rows_without_archive: 0,
+  }
   await makeDir(layout.incoming)
   await makeDir(layout.episodes)
+  const indexed = await readNames(layout)
+  const prunes = new Prunes(layout)
+  await prunes.refresh()
+  const missing: Receipt[] = []
+  for await (const shelf of walkShelves(layout)) {
+    await finishPrunes(shelf, prunes, done)
+    await removeUnfinished(shelf, (key) => indexed.has(nameOf(key)) || prunes.has(key), done)
+    for (const id of shelf.archives) {
+      const key = { host: shelf.host, id }
+      // What is left of the names afterwards has no archive.
+      if (!indexed.delete(nameOf(key)) && !prunes.has(key)) await noteMissing(shelf, key, missing, done)
+    }
+    for (const id of shelf.sidecars) {
+      const key = { host: shelf.host, id }
+      if (prunes.has(key) && !indexed.delete(nameOf(key))) await noteMissing(shelf, key, missing, done)
+    }
+  }
+  done.rows_without_archive = indexed.size
+  const whole = await confirmed(layout, missing, prunes, done)
+  // A row is a promise: the names that it speaks of have to be durable first.
+  const shelves = new Set(whole.map((receipt) => layout.shelf(receipt)))
+  for (const path of shelves) for (const dir of [path, dirname(path), layout.episodes]) await syncDir(dir)
+  for (const receipt of inTime(whole)) await index.append(receipt)
+  done.rows_added = whole.length
+  // Last: as long as these names are there, they tell an unfinished upload from a loss.
   for (const name of await readdir(layout.incoming)) {
     await unlink(join(layout.incoming, name))
     done.incoming_removed += 1
   }
-  const indexed = new Set<string>()
-  for await (const { row } of readIndex(layout.index)) if (row) indexed.add(`${row.host}/${row.id}`)
-  const missing: Receipt[] = []
-  for await (const shelf of walkShelves(layout)) {
-    const before = missing.length
-    // Where a row promised the episode its archive was lost, not unfinished: the receipt stays, and fsck tells.
-    const unfinished = (id: string) => !shelf.archives.has(id as EpisodeId) && !indexed.has(`${shelf.host}/${id}`)
-    for (const id of shelf.sidecars.filter(unfinished)) {
-      await removeFile(join(shelf.path, `${id}.json`))
-      await syncDir(shelf.path)
-      done.sidecars_removed += 1
-    }
-    for (const id of shelf.archives) {
-      if (indexed.has(`${shelf.host}/${id}`)) continue
-      const sidecar = await readFile(join(shelf.path, `${id}.json`), 'utf8').catch(() => '')
-      const receipt = Receipt.safeParse(parseObject(sidecar))
-      // A receipt of another episode would get a row at every start.
-      if (receipt.success && receipt.data.host === shelf.host && receipt.data.id === id) missing.push(receipt.data)
-      else done.without_sidecar += 1
-    }
-    // A row is a promise: the names that it speaks of have to be durable first.
-    if (missing.length > before) for (const dir of [shelf.path, dirname(shelf.path), layout.episodes]) await syncDir(dir)
-  }
-  missing.sort((a, b) => a.received_at.localeCompare(b.received_at))
-  for (const receipt of missing) await index.append(receipt)
-  done.rows_added = missing.length
   return done
+}
+
+function nameOf({ host, id }: EpisodeKey): string {
+  return `${host}/${id}`
+}
+
+/** Rows of an older receiver that name no file of this store are left out. */
+async function readNames(layout: StoreLayout): Promise<Set<string>> {
+  const names = new Set<string>()
+  for await (const { row } of readIndex(layout.index)) {
+    const host = HostName.safeParse(row?.host).data
+    const id = EpisodeId.safeParse(row?.id).data
+    if (host !== undefined && id !== undefined && host === row?.host) names.add(`${host}/${id}`)
+  }
+  return names
+}
+
+async function finishPrunes(shelf: Shelf, prunes: Prunes, done: Recovered): Promise<void> {
+  for (const id of shelf.archives) {
+    if (!prunes.has({ host: shelf.host, id })) continue
+    await removeFile(join(shelf.path, `${id}.tar.zst`))
+    await syncDir(shelf.path)
+    done.prunes_finished += 1
+  }
+}
+
+/** Where a row promised the episode its archive was lost, not unfinished: the receipt stays, and fsck tells. */
+async function removeUnfinished(shelf: Shelf, promised: (key: EpisodeKey) => boolean, done: Recovered): Promise<void> {
+  for (const id of shelf.sidecars) {
+    if (shelf.archives.has(id) || promised({ host: shelf.host, id })) continue
+    await removeFile(join(shelf.path, `${id}.json`))
+    await syncDir(shelf.path)
+    done.sidecars_removed += 1
+  }
+}
+
+async function noteMissing(shelf: Shelf, key: EpisodeKey, missing: Receipt[], done: Recovered): Promise<void> {
+  const sidecar = await readFile(join(shelf.path, `${key.id}.json`), 'utf8').catch(() => '')
+  // A receipt of another episode would get a row at every start.
+  const receipt = receiptFor(parseObject(sidecar), key)
+  if (receipt) missing.push(receipt)
+  else done.without_sidecar += 1
+}
+
+/** @returns those whose archive is what the receipt says; the others are moved away, so that their hosts can send them again */
+async function confirmed(layout: StoreLayout, missing: readonly Receipt[], prunes: Prunes, done: Recovered): Promise<Receipt[]> {
+  await using losses = await LossLog.open(layout)
+  const whole: Receipt[] = []
+  for (const receipt of missing) {
+    const fault = prunes.has(receipt) ? undefined : await faultOf(layout, receipt, missing.length <= mostRead)
+    if (fault === undefined) whole.push(receipt)
+    else {
+      await lose(layout, losses, receipt, fault)
+      done.damaged += 1
+    }
+  }
+  return whole
+}
+
+async function faultOf(layout: StoreLayout, receipt: Receipt, read: boolean): Promise<'wrong-size' | 'wrong-hash' | undefined> {
+  const path = layout.archive(receipt)
+  if ((await stat(path)).size !== receipt.bytes) return 'wrong-size'
+  return read && (await hashFile(path)) !== receipt.sha256 ? 'wrong-hash' : undefined
+}
+
+async function lose(layout: StoreLayout, losses: LossLog, receipt: Receipt, reason: string): Promise<void> {
+  const at = timestamp(Date.now())
+  const { host, id, sha256, bytes, commit, received_at } = receipt
+  const from = [layout.archive(receipt), layout.sidecar(receipt)]
+  const to = await Promise.all(from.map((path) => quarantinePlace(layout, host, path, at)))
+  await losses.add({
+    ...{ at, host, id, reason, detail: 'found at start, without a row', by: 'cis490-receiver' },
+    ...{ sha256, bytes, received_at, ...(commit && { commit }) },
+    kept: to.map((path) => below(layout, path)),
+  })
+  for (const [k, path] of from.entries()) await moveToQuarantine(path, to[k] as string)
 }

@@ -1,4 +1,5 @@
 /** Every folder of the store that holds episodes. */
+import type { Dirent } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EpisodeId, HostName } from '@cis490/shared/ids.ts'
@@ -11,7 +12,7 @@ export interface Shelf {
   readonly host: HostName
   readonly archives: ReadonlySet<EpisodeId>
   readonly sidecars: readonly EpisodeId[]
-  /** Names that are no episode's. */
+  /** Names that are no episode's: other names, on the wrong shelf, or no regular files. */
   readonly strangers: readonly string[]
 }
 
@@ -29,8 +30,9 @@ async function readShelf(layout: StoreLayout, path: string, host: HostName): Pro
   const archives = new Set<EpisodeId>()
   const sidecars: EpisodeId[] = []
   const strangers: string[] = []
-  for (const name of (await readdir(path)).sort()) {
-    const suffix = [archiveSuffix, '.json'].find((one) => name.endsWith(one))
+  for (const entry of (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const { name } = entry
+    const suffix = entry.isFile() ? [archiveSuffix, '.json'].find((one) => name.endsWith(one)) : undefined
     const id = suffix === undefined ? undefined : EpisodeId.safeParse(name.slice(0, -suffix.length)).data
     // On the wrong shelf nobody finds it.
     if (id === undefined || layout.shelf({ host, id }) !== path) strangers.push(name)
@@ -40,15 +42,29 @@ async function readShelf(layout: StoreLayout, path: string, host: HostName): Pro
   return { path, host, archives, sidecars, strangers }
 }
 
+/** Paths of what lies beside the folders of hosts and of shelves. An older receiver kept its archives where the hosts are now: they stay. */
+export async function* walkStrays(layout: StoreLayout): AsyncGenerator<string> {
+  for (const entry of await entriesOf(layout.episodes)) {
+    const path = join(layout.episodes, entry.name)
+    if (entry.isFile() && entry.name.endsWith(archiveSuffix)) continue
+    if (!entry.isDirectory() || HostName.safeParse(entry.name).data !== entry.name) yield path
+    else for (const inner of await entriesOf(path)) if (!inner.isDirectory()) yield join(path, inner.name)
+  }
+}
+
 async function folders(path: string): Promise<string[]> {
-  const entries = await readdir(path, { withFileTypes: true }).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return []
-    throw error
-  })
+  const entries = await entriesOf(path)
   return entries
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name)
     .sort()
+}
+
+async function entriesOf(path: string): Promise<Dirent[]> {
+  return await readdir(path, { withFileTypes: true }).catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return []
+    throw error
+  })
 }
 
 export async function countArchives(layout: StoreLayout): Promise<number> {

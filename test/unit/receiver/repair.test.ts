@@ -1,0 +1,264 @@
+/** `fsck --repair`: what it mends, what it writes down, and that a second look is clean. */
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import type { Receipt } from '@cis490/shared/receipt.ts'
+import { expect, test } from 'vitest'
+import { repairStore } from '../../../packages/receiver/src/commands/repair-store.ts'
+import { Picture } from '../../../packages/receiver/src/store/fsck/look.ts'
+import { fsck } from '../../../packages/receiver/src/store/fsck.ts'
+import { readLosses } from '../../../packages/receiver/src/store/losses.ts'
+import { printed, TestStore } from '../../support/store.ts'
+
+async function threeEpisodes(): Promise<TestStore> {
+  const store = new TestStore()
+  for (const id of ['ep-1', 'ep-2', 'ep-3']) await store.put(id)
+  return store
+}
+const kinds = async (store: TestStore) =>
+  (await fsck(store.layout, { verifyHashes: true })).findings.map(({ kind }) => kind).sort()
+const repair = async (store: TestStore) =>
+  await repairStore(store.layout, await Picture.take(store.layout, { hashes: 'doubtful', running: () => false }))
+const archive = (store: TestStore, id = 'ep-2') => store.layout.archive(store.key(id))
+const sidecar = (store: TestStore, id = 'ep-2') => store.layout.sidecar(store.key(id))
+const places = (store: TestStore) => store.rows().map(({ id, seq }) => [id, seq])
+const lines = (store: TestStore) => store.indexText().trimEnd().split('\n')
+const flip = (path: string, at: number) => {
+  const bytes = readFileSync(path)
+  bytes[at] = (bytes[at] as number) ^ 0x80
+  writeFileSync(path, bytes)
+}
+
+test('the command mends a torn tail, a missing row and an unfinished upload, and then all is clean', async () => {
+  const store = await threeEpisodes()
+  await store.put('ep-4', false)
+  await store.put('ep-5', false)
+  unlinkSync(archive(store, 'ep-5'))
+  writeFileSync(join(store.layout.incoming, 'x.part'), 'half')
+  appendFileSync(store.layout.index, '\0'.repeat(100))
+  writeFileSync(store.layout.rejects, '{"at":"2026')
+  expect(await kinds(store)).toEqual([
+    'archive-without-row',
+    ...Array.from({ length: 5 }, () => 'leftover-body'),
+    'sidecar-without-archive',
+    'torn-tail',
+    'torn-tail',
+  ])
+  const run = await store.run('fsck', '--repair', '--json')
+  expect(run.code).toBe(0)
+  expect(printed(run)).toMatchObject({ findings: [], repaired: { lost: [], recovered: { rows_added: 1 } } })
+  expect(await kinds(store)).toEqual([])
+  expect(existsSync(sidecar(store, 'ep-5'))).toBe(false)
+  expect(places(store)).toEqual([1, 2, 3, 4].map((n) => [`ep-${n}`, n]))
+})
+
+test('a row whose archive is gone is a loss: said loudly, written down, and the row goes; the old index stays', async () => {
+  const store = await threeEpisodes()
+  unlinkSync(archive(store))
+  const before = store.indexText()
+  const run = await store.run('fsck', '--repair')
+  expect(run.code).toBe(1)
+  expect(run.stdout).toContain('LOST lab-07/ep-2: row-without-archive')
+  const [loss, ...others] = await readLosses(store.layout)
+  expect([loss, others]).toMatchObject([{ host: 'lab-07', id: 'ep-2', reason: 'row-without-archive' }, []])
+  expect(await kinds(store)).toEqual([])
+  expect((await store.run('fsck', '--verify-hashes')).code).toBe(0)
+  expect(places(store)).toEqual([
+    ['ep-1', 1],
+    ['ep-3', 2],
+  ])
+  const kept = readdirSync(store.layout.root).find((name) => name.startsWith('index.jsonl.before-')) as string
+  expect(readFileSync(join(store.layout.root, kept), 'utf8')).toBe(before)
+  expect(readFileSync(join(store.layout.root, loss?.kept[0] as string), 'utf8')).toContain('"id":"ep-2"')
+})
+
+test('an archive with other bytes goes to quarantine with its receipt; the right bytes are stored anew afterwards', async () => {
+  const store = await threeEpisodes()
+  flip(archive(store), 30)
+  expect((await repair(store)).lost).toMatchObject([{ id: 'ep-2', reason: 'wrong-hash' }])
+  expect(readdirSync(join(store.layout.quarantine, 'lab-07')).map((name) => name.split('.').slice(0, 2).join('.'))).toEqual([
+    'ep-2.json',
+    'ep-2.tar',
+  ])
+  await store.put('ep-2')
+  expect(await kinds(store)).toEqual([])
+  expect(places(store)).toEqual([
+    ['ep-1', 1],
+    ['ep-3', 2],
+    ['ep-2', 3],
+  ])
+})
+
+test('a receipt is written from its row, byte for byte as it was', async () => {
+  const store = await threeEpisodes()
+  const was = readFileSync(sidecar(store), 'utf8')
+  for (const damage of [() => unlinkSync(sidecar(store)), () => writeFileSync(sidecar(store), '\0\0\0')]) {
+    damage()
+    const index = store.indexText()
+    expect((await repair(store)).steps).toEqual([{ do: 'write-receipt', key: store.key('ep-2'), text: was }])
+    expect(readFileSync(sidecar(store), 'utf8')).toBe(was)
+    expect(store.indexText()).toBe(index)
+    expect(await kinds(store)).toEqual([])
+  }
+})
+
+test.each([
+  ['sha256', (line: string) => line.replace(/"sha256":"....../, '"sha256":"badbad')],
+  ['received_at', (line: string) => line.replace('"received_at":"2', '"received_at":"1')],
+  ['id', (line: string) => line.replace('"id":"ep-2"', '"id":"ep-9"')],
+])('of a row whose %s was edited the receipt is the truth', async (_, edit) => {
+  const store = await threeEpisodes()
+  const was = readFileSync(sidecar(store), 'utf8')
+  writeFileSync(
+    store.layout.index,
+    `${lines(store)
+      .map((line, k) => (k === 1 ? edit(line) : line))
+      .join('\n')}\n`,
+  )
+  await repair(store)
+  expect(await kinds(store)).toEqual([])
+  const { seq: _seq, prev: _prev, ...row } = store.rows().find(({ id }) => id === 'ep-2') as Record<string, unknown>
+  expect(JSON.stringify(row)).toBe(was)
+})
+
+test('of a receipt that was edited the row is the truth, when the next row vouches for it', async () => {
+  const store = await threeEpisodes()
+  const [was, index] = [readFileSync(sidecar(store), 'utf8'), store.indexText()]
+  writeFileSync(sidecar(store), was.replace('"received_at":"2', '"received_at":"1'))
+  await repair(store)
+  expect([readFileSync(sidecar(store), 'utf8'), store.indexText()]).toEqual([was, index])
+})
+
+test('an archive that neither row nor receipt knows gets a receipt from its meta.json, marked as filled in later', async () => {
+  const store = await threeEpisodes()
+  unlinkSync(sidecar(store))
+  writeFileSync(
+    store.layout.index,
+    `${lines(store)
+      .filter((line) => !line.includes('"ep-2"'))
+      .join('\n')}\n`,
+  )
+  expect((await repair(store)).lost).toEqual([])
+  expect(await kinds(store)).toEqual([])
+  expect(store.rows().find(({ id }) => id === 'ep-2')).toMatchObject({ backfilled: true, host: 'lab-07' })
+})
+
+test('an archive that neither row nor receipt knows and that cannot be read is kept in quarantine', async () => {
+  const store = await threeEpisodes()
+  unlinkSync(sidecar(store))
+  writeFileSync(archive(store), Buffer.concat([readFileSync(archive(store)).subarray(0, 12), Buffer.alloc(40, 7)]))
+  writeFileSync(
+    store.layout.index,
+    `${lines(store)
+      .filter((line) => !line.includes('"ep-2"'))
+      .join('\n')}\n`,
+  )
+  expect((await repair(store)).lost).toMatchObject([{ id: 'ep-2', reason: 'archive-without-sidecar' }])
+  expect(await kinds(store)).toEqual([])
+})
+
+test('an archive on the wrong shelf is not lost: it goes back', async () => {
+  const store = await threeEpisodes()
+  const wrong = join(store.layout.episodes, 'lab-07', 'zz')
+  mkdirSync(wrong)
+  renameSync(archive(store), join(wrong, 'ep-2.tar.zst'))
+  const index = store.indexText()
+  expect(await repair(store)).toMatchObject({ put_back: 1, lost: [] })
+  expect([await kinds(store), store.indexText()]).toEqual([[], index])
+})
+
+test('what does not belong there is moved, whatever it is: files, folders, links', async () => {
+  const store = await threeEpisodes()
+  const shelf = store.layout.shelf(store.key('ep-2'))
+  mkdirSync(join(shelf, 'folder'))
+  writeFileSync(join(store.layout.episodes, 'notes.txt'), 'note')
+  mkdirSync(join(store.layout.episodes, 'NO-HOST'))
+  writeFileSync(join(store.layout.episodes, 'lab-07', 'core'), 'core')
+  expect(await kinds(store)).toEqual(['stranger', 'stranger', 'stranger', 'stranger'])
+  await repair(store)
+  expect(await kinds(store)).toEqual([])
+  expect(
+    readdirSync(join(store.layout.quarantine, 'strangers'))
+      .map((name) => name.split('.2')[0])
+      .sort(),
+  ).toEqual(['NO-HOST', 'core', 'folder', 'notes.txt'])
+})
+
+test('rows of an older receiver stay as they are, in their places', async () => {
+  const store = new TestStore()
+  const older = ['{"id":"old-1","sha256":"00"}', '{"id":"old-2","received_at":"2020-01-01T00:00:00.000Z"}']
+  writeFileSync(store.layout.index, `${older.join('\n')}\n`)
+  for (const id of ['ep-1', 'ep-2']) await store.put(id)
+  expect(await kinds(store)).toEqual([])
+  writeFileSync(
+    store.layout.index,
+    `${lines(store)
+      .filter((line) => !line.includes('"ep-1"'))
+      .join('\n')}\n`,
+  )
+  await repair(store)
+  expect(await kinds(store)).toEqual([])
+  expect(lines(store).slice(0, 2)).toEqual(older)
+  expect(places(store).slice(2)).toEqual([
+    ['ep-2', 3],
+    ['ep-1', 4],
+  ])
+})
+
+test('--dry-run says what would be done and does nothing', async () => {
+  const store = await threeEpisodes()
+  unlinkSync(archive(store))
+  appendFileSync(store.layout.index, 'half')
+  const before = [store.indexText(), readdirSync(store.layout.root)]
+  const run = await store.run('fsck', '--dry-run')
+  expect(run.code).toBe(1)
+  expect(run.stdout).toContain('would write lab-07/ep-2 into losses.jsonl (row-without-archive)')
+  expect(run.stdout).toContain('would write the index anew')
+  expect([store.indexText(), readdirSync(store.layout.root)]).toEqual(before)
+})
+
+test('an index that is written anew from nothing is the old one as a set, but for seq and prev', async () => {
+  const store = await threeEpisodes()
+  const bare = () =>
+    store
+      .rows()
+      .map(({ seq: _seq, prev: _prev, ...row }) => JSON.stringify(row))
+      .sort()
+  const was = bare()
+  unlinkSync(store.layout.index)
+  const run = await store.run('fsck', '--rebuild-index', '--json')
+  expect([run.code, printed(run)['rebuilt']]).toEqual([0, { rows: 3 }])
+  expect(bare()).toEqual(was)
+  expect(await kinds(store)).toEqual([])
+})
+
+test('a repair that was killed between its steps and runs again writes each loss down once', async () => {
+  const store = await threeEpisodes()
+  unlinkSync(archive(store))
+  const index = store.indexText()
+  await repair(store)
+  // As if it had died before the new index had its name.
+  writeFileSync(store.layout.index, index)
+  writeFileSync(`${store.layout.index}.new`, 'half of')
+  await repair(store)
+  expect(await readLosses(store.layout)).toHaveLength(1)
+  expect(await kinds(store)).toEqual([])
+  expect(existsSync(`${store.layout.index}.new`)).toBe(false)
+})
+
+test('an archive that was written to after its receipt is read by a repair, without --verify-hashes', async () => {
+  const store = await threeEpisodes()
+  const received = Date.parse((JSON.parse(readFileSync(sidecar(store), 'utf8')) as Receipt).received_at)
+  flip(archive(store), 30)
+  expect(statSync(archive(store)).mtimeMs).toBeGreaterThan(received)
+  expect((await repair(store)).lost).toMatchObject([{ id: 'ep-2' }])
+})

@@ -17,16 +17,15 @@ import { Metrics } from './http/metrics.ts'
 import { type Peer, PeerCheck } from './http/peer.ts'
 import { UploadsRunning } from './http/uploads-running.ts'
 import { checkExposure, peerOptions, readTls } from './material.ts'
+import { openEpisodes, recoverStore } from './open-store.ts'
 import { ReceiptSigner } from './receipts/signer.ts'
 import { dispatcher, shuttingDown } from './routes/dispatch.ts'
 import { type EpisodesPorts, episodesRoute } from './routes/episodes.ts'
 import { opsRoutes, receiverRoutes, type SmallPorts } from './routes/small.ts'
-import { Episodes } from './store/episodes.ts'
 import { EventLog } from './store/event-log.ts'
 import { IndexLog } from './store/index-log.ts'
 import { knownStore } from './store/known.ts'
 import { StoreLayout } from './store/layout.ts'
-import { recover } from './store/recover.ts'
 import { RejectLog } from './store/reject-log.ts'
 import { Reports } from './store/reports.ts'
 
@@ -71,9 +70,7 @@ export async function startReceiver(
   const index = stack.use(
     await IndexLog.open(layout.index, (torn) => log.warn({ bytes: torn.length }, 'torn last row of the index cut off')),
   )
-  const recovered = await recover(layout, index)
-  if (Object.values(recovered).some((count) => count > 0))
-    log.warn({ event: 'recovered', ...recovered }, 'finished what a crash left')
+  await recoverStore(layout, index, log)
   const rejects = stack.use(await RejectLog.open(layout.rejects))
   const reports = await Reports.open(layout)
   const gate = stack.use(await VersionGate.start(config.version_gate, config.state_dir, log))
@@ -112,7 +109,7 @@ export async function startReceiver(
     inspectMode: config.ingest.inspect,
     gateWindow: config.version_gate.window,
     incomingFolder: layout.incoming,
-    episodes: new Episodes(layout),
+    episodes: openEpisodes(layout, log),
     index,
     running,
     metrics,

@@ -1,0 +1,30 @@
+/** What the log says of a store that is opened, and of damage that shows while it is used. */
+import { existsSync } from 'node:fs'
+import { UserError } from '@cis490/shared/node/cli.ts'
+import type { Logger } from '@cis490/shared/node/log.ts'
+import { Episodes } from './store/episodes.ts'
+import type { IndexLog } from './store/index-log.ts'
+import type { StoreLayout } from './store/layout.ts'
+import { recover } from './store/recover.ts'
+
+/** @throws UserError for a store that is only half restored */
+export async function recoverStore(layout: StoreLayout, index: IndexLog, log: Logger): Promise<void> {
+  if (existsSync(layout.restoring)) throw new UserError(`${layout.root} is only half restored: run cis490-receiver restore again`)
+  const recovered = await recover(layout, index)
+  if (Object.values(recovered).some((count) => count > 0))
+    log.warn({ event: 'recovered', ...recovered }, 'finished what a crash left')
+  const { damaged, rows_without_archive, without_sidecar } = recovered
+  if (damaged > 0) log.error({ event: 'damaged', damaged }, 'archives without a row were damaged; losses.jsonl names them')
+  if (rows_without_archive > 0 || without_sidecar > 0)
+    log.error(
+      { rows_without_archive, without_sidecar },
+      'the store has damage that a start does not mend; run cis490-receiver fsck',
+    )
+}
+
+export function openEpisodes(layout: StoreLayout, log: Logger): Episodes {
+  return new Episodes(layout, ({ host, id, fault }) => {
+    if (fault === undefined) log.warn({ event: 'receipt-mended', host, id }, 'a damaged receipt was written anew from its row')
+    else log.error({ event: 'receipt-damaged', host, id, reason: fault }, 'a receipt is damaged; cis490-receiver fsck tells more')
+  })
+}

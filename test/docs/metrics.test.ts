@@ -5,6 +5,8 @@ import { codeWord, read, section, tableRows } from './documents.ts'
 test('OPERATIONS.md lists every metric of the receiver, and no other', async () => {
   const metrics = new Metrics({
     bodies: () => 0,
+    openUploads: () => 0,
+    reservedBytes: () => 0,
     gateAgeS: () => 1,
     gateSize: () => 1,
     freeBytes: async () => 1,

@@ -16,18 +16,21 @@ import { closeListener, createListener, listenOn, secureOptions } from './http/l
 import { Metrics } from './http/metrics.ts'
 import { type Peer, PeerCheck } from './http/peer.ts'
 import { UploadsRunning } from './http/uploads-running.ts'
+import { expireUploads } from './jobs/expire-uploads.ts'
 import { checkExposure, peerOptions, readTls } from './material.ts'
 import { openEpisodes, recoverStore } from './open-store.ts'
 import { ReceiptSigner } from './receipts/signer.ts'
 import { dispatcher, shuttingDown } from './routes/dispatch.ts'
 import { type EpisodesPorts, episodesRoute } from './routes/episodes.ts'
 import { opsRoutes, receiverRoutes, type SmallPorts } from './routes/small.ts'
+import { type UploadsPorts, uploadsRoute } from './routes/uploads.ts'
 import { EventLog } from './store/event-log.ts'
 import { IndexLog } from './store/index-log.ts'
 import { knownStore } from './store/known.ts'
 import { StoreLayout } from './store/layout.ts'
 import { RejectLog } from './store/reject-log.ts'
 import { Reports } from './store/reports.ts'
+import { Uploads } from './store/uploads.ts'
 
 /** How long a load balancer gets to see that this receiver is going. */
 const lameDuckMs = 2000
@@ -71,6 +74,7 @@ export async function startReceiver(
     await IndexLog.open(layout.index, (torn) => log.warn({ bytes: torn.length }, 'torn last row of the index cut off')),
   )
   await recoverStore(layout, index, log)
+  const uploads = stack.use(await openUploads(layout, config.limits.upload_max_age, log))
   const rejects = stack.use(await RejectLog.open(layout.rejects))
   const reports = await Reports.open(layout)
   const gate = stack.use(await VersionGate.start(config.version_gate, config.state_dir, log))
@@ -88,11 +92,14 @@ export async function startReceiver(
   const ready = () => gate.ready() && !stopping()
   const metrics = new Metrics({
     bodies: () => running.bodies,
+    openUploads: () => uploads.open,
+    reservedBytes: () => uploads.reserved,
     gateAgeS: () => gate.status().age_s ?? undefined,
     gateSize: () => gate.status().size,
     freeBytes,
     ready,
   })
+  stack.use(expireUploads(uploads, metrics, log))
   const connections = new ConnectionsPerHost(config.limits.connections_per_host)
   const authenticate = (request: IncomingMessage, grace: boolean): Peer => {
     const peer = peers.identify(request, { now: Date.now(), grace })
@@ -103,7 +110,7 @@ export async function startReceiver(
   const openToAll = (peer: Peer) => peer.reader || peer.via === 'none' || peer.via === 'header'
   const operator = (request: IncomingMessage): Peer => ({ reader: true, remote: request.socket.remoteAddress ?? '', via: 'none' })
 
-  const episodes: EpisodesPorts = {
+  const episodes: EpisodesPorts & UploadsPorts = {
     limits: { ...config.limits, max_episode_size: config.max_episode_size },
     drain: config.limits,
     inspectMode: config.ingest.inspect,
@@ -112,11 +119,13 @@ export async function startReceiver(
     episodes: openEpisodes(layout, log),
     index,
     running,
+    uploads,
     metrics,
     log,
     cut: cut.signal,
-    allow: ['GET', 'HEAD', 'PUT'],
+    allow: ['GET', 'HEAD', 'PUT', 'OPTIONS'],
     askGate: (stamp, host) => gate.ask({ stamp, host }),
+    askGateAgain: (stamp, host) => gate.askAgain(stamp, host),
     freeBytes,
     sign: (text) => signer.sign(text),
     poison: (error) => {
@@ -154,7 +163,8 @@ export async function startReceiver(
   const opsEpisodes: EpisodesPorts = { ...episodes, ...forOperator, allow: ['GET', 'HEAD'] }
   const adminEpisodes: EpisodesPorts = { ...episodes, authenticate: operatorFor, readsAll: () => true }
   const common = { log, drain: config.limits }
-  const handle = dispatcher([episodesRoute(episodes)], receiverRoutes(small), { ...common, unavailable: episodes.unavailable })
+  const raw = [episodesRoute(episodes), uploadsRoute(episodes)]
+  const handle = dispatcher(raw, receiverRoutes(small), { ...common, unavailable: episodes.unavailable })
   const handleOps = dispatcher([episodesRoute(opsEpisodes)], opsApp, { ...common, unavailable: () => undefined })
 
   const socket = { headerTimeout: config.limits.header_timeout, connections: config.limits.connections }
@@ -191,12 +201,20 @@ export async function startReceiver(
     stop: async (announce) => {
       state.stopping = true
       if (announce) await new Promise((resolve) => setTimeout(resolve, lameDuckMs))
-      const deadline = setTimeout(() => cut.abort(), config.drain)
+      const deadline = setTimeout(() => cut.abort(shuttingDown()), config.drain)
       await Promise.all([server, admin].map((one) => closeListener(one, config.drain + 1000)))
       clearTimeout(deadline)
       await owned.disposeAsync()
     },
   }
+}
+
+async function openUploads(layout: StoreLayout, maxAgeMs: number, log: Logger): Promise<Uploads> {
+  const uploads = await Uploads.open(layout, maxAgeMs, Date.now())
+  const { recovered } = uploads
+  if (Object.values(recovered).some((count) => count > 0))
+    log.warn({ event: 'recovered', ...recovered }, 'cut uploads to what was told of them')
+  return uploads
 }
 
 async function makeStateDir(path: string): Promise<void> {

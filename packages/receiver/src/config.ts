@@ -37,6 +37,7 @@ export const ReceiverConfig = z.strictObject({
       bodies: z.int().min(1).default(16),
       connections: z.int().min(1).default(2048),
       connections_per_host: z.int().min(1).default(16),
+      upload_max_age: Duration.prefault('7d'),
       uploads_per_host: z.int().min(1).default(8),
       bytes_per_day: Size.prefault('0'),
       episodes_per_day: z.int().nonnegative().default(0),

@@ -45,6 +45,7 @@ export const problems = {
   'bad-query': { status: 400, title: 'The query is not valid', consequence: 'none' },
   'bad-report': { status: 400, title: 'The report is not valid', consequence: 'none' },
   'not-found': { status: 404, title: 'Not found', consequence: 'all-wait' },
+  pruned: { status: 410, title: 'The archive was taken out of the store', consequence: 'none' },
   'method-not-allowed': { status: 405, title: 'Method not allowed', consequence: 'all-wait' },
   'unsupported-media-type': { status: 415, title: 'Unsupported media type', consequence: 'none' },
   internal: { status: 500, title: 'Internal error', consequence: 'retry' },
@@ -119,5 +120,11 @@ export class Refusal extends Error {
   constructor(code: ProblemCode, detail: string, members: ProblemMembers = {}, status?: number) {
     super(`${code}: ${detail}`)
     this.problem = problem(code, detail, members, status)
+  }
+
+  /** The same refusal again. */
+  static of(told: Problem): Refusal {
+    const { code, detail, status, type: _type, title: _title, ...members } = told
+    return new Refusal(code, detail, members, status)
   }
 }

@@ -42,7 +42,7 @@ export function readClaim(id: EpisodeId, headers: HeaderRecord): Claim | Refused
     return { code: 'sha256-missing', detail: 'send X-Content-SHA256 with the SHA-256 of the body in hex' }
   const sha256 = Sha256.safeParse(sent.trim())
   if (!sha256.success) return { code: 'sha256-malformed', detail: 'X-Content-SHA256 has to be 64 hexadecimal digits' }
-  const digest = readReprDigest(text(header.reprDigest))
+  const digest = readDigest(text(header.reprDigest))
   if (digest !== undefined && digest !== sha256.data)
     return { code: 'digest-disagree', detail: 'Repr-Digest sha-256 and X-Content-SHA256 name different hashes' }
   const length = text('content-length')
@@ -63,7 +63,7 @@ export function isRefused<T>(value: T | Refused): value is Refused {
 }
 
 /** `sha-256=:<base64>:` of RFC 9530. @returns hex; undefined without one; 'malformed' where it cannot be read */
-export function readReprDigest(value: string | undefined): string | undefined {
+export function readDigest(value: string | undefined): string | undefined {
   const match = /(?:^|,)\s*sha-256\s*=\s*([^,]*)/i.exec(value ?? '')
   if (!match) return undefined
   const base64 = /^:([A-Za-z0-9+/]{43}=):\s*(?:;.*)?$/.exec((match[1] as string).trim())?.[1]

@@ -67,6 +67,13 @@ export function judge(question: GateQuestion): GateVerdict {
   return { kind: 'accept', ...stamped, ...place(question.window, commit), mark: 'observe' }
 }
 
+/** Asked at the end of a long upload: its place in the window was judged at the beginning, the deny list counts now. */
+export function judgeAgain(question: GateQuestion): Accepted | Refused {
+  const commit = parseStamp(question.stamp)
+  const denied = commit !== undefined && question.deny.some((entry) => entry.commit === commit)
+  return denied ? judge(question) : { kind: 'accept' }
+}
+
 function enforce(question: GateQuestion, commit: CommitSha | undefined): GateVerdict {
   const { stamp, window, words } = question
   const remediation = gateRemediation(words)

@@ -5,7 +5,7 @@ import { CommitSha, type HostName, timestamp } from '@cis490/shared/ids.ts'
 import { readSecret } from '@cis490/shared/node/config-file.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import type { RemediationWords } from '@cis490/shared/remediation.ts'
-import { type Denial, type GateVerdict, judge, type Waiver } from '../core/gate.ts'
+import { type Denial, type GateQuestion, type GateVerdict, judge, judgeAgain, type Waiver } from '../core/gate.ts'
 import type { VersionGateConfig } from './config.ts'
 import { CommitHistory, type HistoryOptions, type HistoryState } from './history.ts'
 import { RulesFile } from './rules-files.ts'
@@ -59,7 +59,16 @@ export class VersionGate implements AsyncDisposable {
   async ask({ stamp, host }: { stamp: string | undefined; host: HostName | undefined }): Promise<GateVerdict> {
     const commit = CommitSha.safeParse(stamp).data
     if (commit !== undefined) await this.#history?.refreshFor(commit)
-    return judge({
+    return judge(this.#question(stamp, host))
+  }
+
+  /** At the end of an upload that was accepted at its creation: the deny list as it is now, and nothing else. */
+  askAgain(stamp: string | undefined, host: HostName): GateVerdict {
+    return judgeAgain(this.#question(stamp, host))
+  }
+
+  #question(stamp: string | undefined, host: HostName | undefined): GateQuestion {
+    return {
       stamp,
       host,
       window: this.#state().window,
@@ -68,7 +77,7 @@ export class VersionGate implements AsyncDisposable {
       waivers: this.#waivers.current(),
       now: this.#now(),
       words: this.#words,
-    })
+    }
   }
 
   /** `GET /v1/gate` */

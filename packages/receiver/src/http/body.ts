@@ -27,6 +27,7 @@ export function bodyBytesRead(request: IncomingMessage): number {
  * `data` events, not async iteration: a promise for each 16 KiB would cost more than the hash.
  * Time in which we wait for our own disk does not count against the client.
  * @param take gets each chunk; a returned promise pauses the source
+ * @param signal ends the body with its reason
  * @throws Refusal too-slow or too-large, BodyCut, or what `take` throws
  */
 export function readBody(
@@ -76,7 +77,7 @@ export function readBody(
     }
     const onEnd = () => finish()
     const onClose = () => finish(new BodyCut('the connection ended inside the body'))
-    const onAbort = () => finish(new Refusal('shutting-down', 'the receiver is shutting down', { retry_after_s: 5 }))
+    const onAbort = () => finish(signal?.reason)
     const watch = setInterval(
       () => {
         const idleMs = clock.idle(performance.now())

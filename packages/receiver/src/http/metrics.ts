@@ -32,6 +32,21 @@ export class Metrics {
     buckets: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600, 3600],
     registers: [this.registry],
   })
+  readonly uploadsCreated = new Counter({
+    name: 'cis490_resumable_uploads_created_total',
+    help: 'Upload resources made.',
+    registers: [this.registry],
+  })
+  readonly bytesAppended = new Counter({
+    name: 'cis490_resumable_bytes_appended_total',
+    help: 'Bytes that became part of a resumable upload.',
+    registers: [this.registry],
+  })
+  readonly uploadsExpired = new Counter({
+    name: 'cis490_resumable_uploads_expired_total',
+    help: 'Uploads, and answers of ended ones, that were removed at their age.',
+    registers: [this.registry],
+  })
   readonly reports = new Counter({
     name: 'cis490_host_reports_total',
     help: 'Doctor reports stored.',
@@ -41,6 +56,8 @@ export class Metrics {
   /** @param live read at each scrape */
   constructor(live: {
     bodies(): number
+    openUploads(): number
+    reservedBytes(): number
     gateAgeS(): number | undefined
     gateSize(): number
     freeBytes(): Promise<number>
@@ -58,6 +75,8 @@ export class Metrics {
         },
       })
     gauge('cis490_uploads_running', 'Bodies being received now.', live.bodies)
+    gauge('cis490_resumable_uploads_open', 'Resumable uploads that have not ended.', live.openUploads)
+    gauge('cis490_resumable_bytes_reserved', 'Bytes that open uploads may still bring.', live.reservedBytes)
     gauge('cis490_gate_age_seconds', 'Age of the commit set; absent without one.', live.gateAgeS)
     gauge('cis490_gate_commits', 'Commits in the window.', live.gateSize)
     gauge('cis490_store_free_bytes', 'Free bytes where the store lies.', live.freeBytes)

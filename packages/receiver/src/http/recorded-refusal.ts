@@ -10,12 +10,14 @@ export interface RefusedUpload {
   readonly answer: ErrorAnswer
   readonly host: string | undefined
   readonly id: string | undefined
+  /** Of an upload whose request does not carry it. */
+  readonly stamp?: string | undefined
   readonly bytesRead: number
   readonly now: number
 }
 
-export function rejectRow({ request, answer, host, id, bytesRead, now }: RefusedUpload): RejectRow {
-  const commit = request.headers[header.commit]
+export function rejectRow({ request, answer, host, id, stamp, bytesRead, now }: RefusedUpload): RejectRow {
+  const commit = request.headers[header.commit] ?? stamp
   const remote = request.socket.remoteAddress
   return {
     at: timestamp(now),

@@ -1,29 +1,29 @@
 /** `/v1/episodes/<id>.tar.zst` on the raw Node request: routing by the raw target, refusals that reach a client that is still sending. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HostName } from '@cis490/shared/ids.ts'
-import { printable } from '@cis490/shared/printable.ts'
 import { Refusal } from '@cis490/shared/problems.ts'
-import { episodesPrefix } from '@cis490/shared/protocol.ts'
-import type { RejectRow } from '@cis490/shared/rejection.ts'
+import { episodesPrefix, header } from '@cis490/shared/protocol.ts'
 import { type EpisodeTarget, episodeTarget } from '../core/target.ts'
-import { BodyCut, bodyBytesRead } from '../http/body.ts'
-import type { DrainLimits } from '../http/drain.ts'
+import { uploadComplete } from '../core/upload-request.ts'
+import { uploadLimit } from '../core/upload-verdict.ts'
 import { type Peer, requireHost } from '../http/peer.ts'
-import { answerOf, refuse } from '../http/problem.ts'
-import { rejectRow } from '../http/recorded-refusal.ts'
+import type { Upload } from '../store/upload.ts'
 import { type RawRoute, rawTarget } from './dispatch.ts'
+import { type About, answerFailure, type FailedPorts } from './failed-request.ts'
 import { getEpisode } from './get-episode.ts'
 import { type PutEpisodePorts, putEpisode } from './put-episode.ts'
+import { uploadHeaders, uploadPath } from './upload-answer.ts'
 
-export interface EpisodesPorts extends PutEpisodePorts {
-  readonly drain: DrainLimits
+export interface EpisodesPorts extends PutEpisodePorts, FailedPorts {
+  readonly metrics: PutEpisodePorts['metrics']
+  readonly log: PutEpisodePorts['log']
+  readonly drain: PutEpisodePorts['drain']
   readonly allow: readonly string[]
   /** Certificate, then bearer. @throws Refusal */
   authenticate(request: IncomingMessage): Peer
   /** Why nobody is served now. */
   unavailable(): Refusal | undefined
   readsAll(peer: Peer): boolean
-  recordRejection(row: RejectRow): Promise<void>
 }
 
 export function episodesRoute(ports: EpisodesPorts): RawRoute {
@@ -39,28 +39,31 @@ async function serveEpisode(request: IncomingMessage, response: ServerResponse, 
     if (closed) throw closed
     await dispatch(request, response, seen, ports)
   } catch (error) {
-    await answerError(request, response, error, seen, ports)
+    await answerFailure(request, response, error, about(request, seen, ports), ports)
   }
 }
 
 interface Seen {
   readonly target: EpisodeTarget
   peer?: Peer
+  upload?: Upload
 }
 
-async function dispatch(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { target, peer }: Seen,
-  ports: EpisodesPorts,
-): Promise<void> {
+async function dispatch(request: IncomingMessage, response: ServerResponse, seen: Seen, ports: EpisodesPorts): Promise<void> {
+  const { target, peer } = seen
   if (!peer) return
   if (!ports.allow.includes(request.method ?? ''))
     throw new Refusal('method-not-allowed', `an episode takes ${ports.allow.join(', ')}`)
   if (target.kind === 'other') throw new Refusal('not-found', 'there is nothing at this path')
   if (target.kind !== 'episode') throw new Refusal(target.kind, target.detail)
   if (request.method === 'PUT') {
-    await putEpisode(request, response, target.id, peer, ports)
+    await putEpisode(request, response, target.id, peer, ports, (upload) => {
+      seen.upload = upload
+    })
+    return
+  }
+  if (request.method === 'OPTIONS') {
+    response.writeHead(204, { allow: ports.allow.join(', '), ...limits(ports) }).end()
     return
   }
   await getEpisode(request, response, { host: readableHost(request, peer, ports), id: target.id }, ports.episodes)
@@ -76,41 +79,25 @@ function readableHost(request: IncomingMessage, peer: Peer, ports: EpisodesPorts
   return host
 }
 
-async function answerError(
-  request: IncomingMessage,
-  response: ServerResponse,
-  error: unknown,
-  { target, peer }: Seen,
-  ports: EpisodesPorts,
-): Promise<void> {
-  const id = target.kind === 'episode' ? target.id : undefined
-  if (error instanceof BodyCut || response.headersSent) {
-    ports.log.info({ event: 'cut', host: peer?.host, id, bytes: bodyBytesRead(request), reason: String(error) }, 'transfer cut')
-    response.destroy()
-    return
+function about(request: IncomingMessage, { target, peer, upload }: Seen, ports: EpisodesPorts): About {
+  const creates = request.method === 'PUT' && uploadComplete(request.headers) === false
+  return {
+    host: peer?.host,
+    id: target.kind === 'episode' ? target.id : undefined,
+    headers: ({ status, problem }) => ({
+      ...(status === 405 && { allow: ports.allow.join(', ') }),
+      ...(request.method === 'PUT' && problem.code === 'too-large' && limits(ports)),
+      ...(creates && problem.code === 'content-conflict' && { ...limits(ports), [header.uploadComplete]: '?1' }),
+      ...(creates && problem.code === 'inconsistent-upload-length' && { [header.uploadComplete]: '?0' }),
+      ...(upload && !upload.gone && { ...uploadHeaders(upload, false, ports), location: uploadPath(upload) }),
+    }),
+    recorded: () => request.method === 'PUT',
   }
-  const answer = answerOf(error, ports.log)
-  const extra: Record<string, string> = {
-    ...(answer.status === 405 && { allow: ports.allow.join(', ') }),
-    ...(answer.problem.code === 'shutting-down' && { connection: 'close' }),
-  }
-  // The row is for the monitor; a full disk must not keep the answer from the client.
-  const rest = refuse(request, response, answer, ports.drain, extra)
-  if (request.method !== 'PUT') {
-    await rest
-    return
-  }
-  ports.metrics.refused.inc({ code: answer.problem.code })
-  const detail = printable(answer.problem.detail)
-  ports.log.info(
-    { event: 'refused', host: peer?.host, id, status: answer.status, code: answer.problem.code, detail },
-    'upload refused',
-  )
-  const bytesRead = bodyBytesRead(request)
-  await ports
-    .recordRejection(rejectRow({ request, answer, host: peer?.host, id, bytesRead, now: Date.now() }))
-    .catch((failure: unknown) => ports.log.error({ err: failure }, 'cannot write rejects.jsonl'))
-  await rest
+}
+
+/** What is known before there is an upload (draft section Limits). */
+function limits({ limits, uploads }: EpisodesPorts): Record<string, string> {
+  return { [header.uploadLimit]: uploadLimit(limits.max_episode_size, uploads.maxAgeMs, 0) }
 }
 
 /** A PUT has no query: whatever follows the prefix is the name. */

@@ -6,15 +6,17 @@ import { Refusal } from '@cis490/shared/problems.ts'
 import { type Claim, isRefused, type Refused } from '../core/claim.ts'
 import type { EpisodeKey } from '../core/episode-key.ts'
 import type { Accepted, GateVerdict } from '../core/gate.ts'
-import { type LoadLimits, lengthVerdict, loadVerdict, roomVerdict } from '../core/load.ts'
+import { bodiesVerdict, type LoadLimits, lengthVerdict, loadVerdict, roomVerdict } from '../core/load.ts'
 import { type Peer, requireClaimedHost, requireHost } from '../http/peer.ts'
 import type { UploadsRunning } from '../http/uploads-running.ts'
-import type { Episodes } from '../store/episodes.ts'
+import type { Episodes, StoredEpisode } from '../store/episodes.ts'
+import type { Uploads } from '../store/uploads.ts'
 
 export interface PreflightPorts {
   readonly limits: LoadLimits
   readonly episodes: Episodes
   readonly running: UploadsRunning
+  readonly uploads: Uploads
   askGate(stamp: string | undefined, host: HostName | undefined): Promise<GateVerdict>
   freeBytes(): Promise<number>
   /** @throws Refusal rate when this connection of the host is one too many */
@@ -24,19 +26,27 @@ export interface PreflightPorts {
 export interface Passed {
   readonly key: EpisodeKey
   readonly gate: Accepted
+  /** What is stored under the key; looked up where the request asks for it. */
+  readonly stored: StoredEpisode | undefined
+}
+
+export interface Asked {
+  /** Bytes of the whole episode, as far as it is known. */
+  readonly length: number | undefined
+  /** Makes an upload resource: wants to know what is stored, and an open one has its room already. */
+  readonly resumable: boolean
 }
 
 /**
  * Nothing is awaited between the count of what runs and the return: the caller takes its turn in the same breath,
  * or uploads that come together would all count the same.
- * @param length of the whole episode in bytes, as far as it is known
  * @throws Refusal the first that is wrong
  */
 export async function preflight(
   request: IncomingMessage,
   claim: Claim,
   peer: Peer,
-  length: number | undefined,
+  { length, resumable }: Asked,
   ports: PreflightPorts,
 ): Promise<Passed> {
   const gate = acceptedBy(await ports.askGate(claim.stamp, peer.host))
@@ -44,11 +54,12 @@ export async function preflight(
   requireClaimedHost(request, peer)
   const key: EpisodeKey = { host: requireHost(peer), id: claim.id }
   const freeBytes = await ports.freeBytes()
-  const exists = claim.ifNoneMatch && (await ports.episodes.find(key)) !== undefined
+  const stored = claim.ifNoneMatch || resumable ? await ports.episodes.find(key) : undefined
   ports.admitConnection(peer, request.socket)
-  admitLoad(length, key.host, freeBytes - ports.running.outstanding, ports)
-  if (exists) throw new Refusal('already-exists', 'this episode is stored already')
-  return { key, gate }
+  const open = resumable && length !== undefined && ports.uploads.openFor(key, claim.sha256, length, Date.now())
+  admitLoad(open || stored ? 0 : length, key.host, freeBytes, ports)
+  if (claim.ifNoneMatch && stored) throw new Refusal('already-exists', 'this episode is stored already')
+  return { key, gate, stored }
 }
 
 function admitLoad(length: number | undefined, host: HostName, freeBytes: number, ports: PreflightPorts): void {
@@ -58,10 +69,16 @@ function admitLoad(length: number | undefined, host: HostName, freeBytes: number
     uploadsOfHost: ports.running.ofHost(host),
     bytesOfHostToday: today.bytes,
     episodesOfHostToday: today.episodes,
-    freeBytes,
+    freeBytes: freeBytes - ports.running.outstanding - ports.uploads.reserved,
   }
   refuseIf(roomVerdict(length, load, ports.limits))
   refuseIf(loadVerdict(length, load, ports.limits, Math.random()))
+}
+
+/** A body of an upload whose room and quota were judged at its creation. @throws Refusal overloaded or rate */
+export function admitBody(host: HostName, ports: PreflightPorts): void {
+  const load = { bodies: ports.running.bodies, uploadsOfHost: ports.running.ofHost(host) }
+  refuseIf(bodiesVerdict(load, ports.limits, Math.random()))
 }
 
 export function orRefuse<T>(value: T | Refused): T {

@@ -14,6 +14,7 @@ import type { Peer } from '../http/peer.ts'
 import type { UploadsRunning } from '../http/uploads-running.ts'
 import { type Episodes, PublishInDoubt, type StoredEpisode } from '../store/episodes.ts'
 import type { IndexLog } from '../store/index-log.ts'
+import { isNoRoom, UploadLost } from '../store/upload.ts'
 import type { Stored } from './receipt-answer.ts'
 
 export interface PublishPorts {
@@ -144,7 +145,8 @@ function count(receipt: Receipt, ports: PublishPorts, started: number): void {
 }
 
 /** What the disk or the system refuses for now is the client's to try again, not a fault of ours. */
-export function asRefusal(error: unknown): unknown {
+export function asRefusal(failure: unknown): unknown {
+  const error = failure instanceof UploadLost && isNoRoom(failure.cause) ? failure.cause : failure
   if (isErrno(error, 'ENOSPC', 'EDQUOT'))
     return new Refusal('store-full', 'the disk of the receiver is full', { retry_after_s: 300 })
   if (isErrno(error, 'EMFILE', 'ENFILE'))

@@ -2,45 +2,51 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { EpisodeId } from '@cis490/shared/ids.ts'
 import { Refusal } from '@cis490/shared/problems.ts'
-import type { Receipt } from '@cis490/shared/receipt.ts'
+import { header } from '@cis490/shared/protocol.ts'
 import { type Claim, readClaim } from '../core/claim.ts'
+import { plainLengthVerdict, uploadComplete } from '../core/upload-request.ts'
 import { readBody } from '../http/body.ts'
 import type { Peer } from '../http/peer.ts'
 import type { BodyTurn } from '../http/uploads-running.ts'
 import { Incoming } from '../store/incoming.ts'
-import { orRefuse, type Passed, type PreflightPorts, preflight } from './preflight.ts'
+import type { Upload } from '../store/upload.ts'
+import { type CreateUploadPorts, createUpload } from './create-upload.ts'
+import { orRefuse, type Passed, preflight, refuseIf } from './preflight.ts'
 import { asRefusal, type PublishPorts, publishEpisode } from './publish-episode.ts'
-import { answerReceipt, type ReceiptAnswerPorts, type Stored } from './receipt-answer.ts'
+import { answerReceipt, type Stored } from './receipt-answer.ts'
 import { roomWatch } from './room-watch.ts'
 
-export interface PutEpisodePorts extends PreflightPorts, PublishPorts, ReceiptAnswerPorts {
-  readonly limits: PreflightPorts['limits'] & { readonly idle_timeout: number; readonly min_rate: number }
+export interface PutEpisodePorts extends PublishPorts, CreateUploadPorts {
+  readonly episodes: CreateUploadPorts['episodes']
+  readonly running: CreateUploadPorts['running']
+  readonly metrics: PublishPorts['metrics']
+  readonly log: PublishPorts['log']
   readonly incomingFolder: string
-  readonly cut: AbortSignal
 }
 
-export interface UploadDone {
-  readonly status: 200 | 201
-  readonly receipt: Receipt
-}
-
-/** @throws Refusal for every refusal, BodyCut when the client went away, anything else is a fault */
+/**
+ * @param made told the upload resource, once there is one
+ * @throws Refusal for every refusal, BodyCut when the client went away, anything else is a fault
+ */
 export async function putEpisode(
   request: IncomingMessage,
   response: ServerResponse,
   id: EpisodeId,
   peer: Peer,
   ports: PutEpisodePorts,
-): Promise<UploadDone> {
+  made: (upload: Upload) => void,
+): Promise<void> {
   const started = performance.now()
   const claim = orRefuse(readClaim(id, request.headers))
-  const passed = await preflight(request, claim, peer, claim.length, ports)
+  const complete = uploadComplete(request.headers)
+  if (complete === false) return await createUpload(request, response, claim, peer, ports, made)
+  refuseIf(plainLengthVerdict(request.headers))
+  const passed = await preflight(request, claim, peer, { length: claim.length, resumable: false }, ports)
   using turn = ports.running.begin(passed.key.host, id, claim.length)
   if (!turn) throw new Refusal('upload-in-progress', 'another request is sending this episode', { retry_after_s: 5 })
   if (claim.expectsContinue) response.writeContinue()
   const done = await receive(request, claim, passed, peer, turn, started, ports)
-  answerReceipt(response, done, passed.gate, ports)
-  return { status: done.status, receipt: done.receipt }
+  answerReceipt(response, done, passed.gate, ports, complete ? { [header.uploadComplete]: '?1' } : {})
 }
 
 async function receive(

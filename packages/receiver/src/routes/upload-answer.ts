@@ -1,0 +1,28 @@
+/** Header fields of answers about a resumable upload. */
+import { header, uploadsPrefix } from '@cis490/shared/protocol.ts'
+import { uploadLimit } from '../core/upload-verdict.ts'
+import type { Upload } from '../store/upload.ts'
+
+export interface UploadAnswerPorts {
+  readonly limits: { readonly max_episode_size: number }
+}
+
+export function uploadPath(upload: Upload): string {
+  return `${uploadsPrefix}${upload.name}`
+}
+
+/**
+ * Where the upload is.
+ * @param complete whether the answer comes from looking at the whole episode
+ */
+export function uploadHeaders(upload: Upload, complete: boolean, ports: UploadAnswerPorts): Record<string, string> {
+  const prefix = upload.hash.at(upload.offset)
+  return {
+    [header.uploadComplete]: complete ? '?1' : '?0',
+    [header.uploadOffset]: String(upload.offset),
+    [header.uploadLength]: String(upload.state.length),
+    [header.uploadLimit]: uploadLimit(ports.limits.max_episode_size, upload.expiresAt, Date.now()),
+    'cache-control': 'no-store',
+    ...(prefix !== undefined && upload.finished === undefined && { [header.prefixSha256]: prefix }),
+  }
+}

@@ -1,0 +1,72 @@
+/** At start: every upload goes on from the offset that was told, or is gone; nothing in between. */
+import { readdir, readFile, stat, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { makeDir, removeFile, syncDir } from '@cis490/shared/node/durable.ts'
+import { isErrno } from '@cis490/shared/node/errno.ts'
+import { parseUploadState, type UploadState } from './upload-state.ts'
+
+export interface RecoveredUploads {
+  /** Parts that had more than their synced offset. */
+  uploads_cut: number
+  /** What was no upload any more: bytes without a state, a state that cannot be read or has fewer bytes than it says. */
+  uploads_broken: number
+  uploads_expired: number
+}
+
+export interface UploadsFound extends RecoveredUploads {
+  readonly states: Map<string, UploadState>
+  readonly expired: string[]
+}
+
+/** @param now epoch milliseconds */
+export async function recoverUploads(folder: string, now: number): Promise<UploadsFound> {
+  await makeDir(folder)
+  const states = new Map<string, UploadState>()
+  const expired: string[] = []
+  const done = { uploads_cut: 0, uploads_broken: 0, uploads_expired: 0 }
+  const names = await readdir(folder)
+  for (const file of names.filter((name) => name.endsWith('.json'))) {
+    const name = file.slice(0, -'.json'.length)
+    const part = join(folder, `${name}.part`)
+    const state = parseUploadState(await readFile(join(folder, file), 'utf8'))
+    const whole = state && (state.finished !== undefined || (await hasBytes(part, state.offset)))
+    if (state && Date.parse(state.expires_at) <= now) {
+      expired.push(name)
+      done.uploads_expired += 1
+    } else if (!whole) done.uploads_broken += 1
+    else {
+      states.set(name, state)
+      if (state.finished === undefined && (await cut(part, state))) done.uploads_cut += 1
+    }
+  }
+  const kept = (file: string) => {
+    const name = file.replace(/\.(?:part|json)$/, '')
+    const state = states.get(name)
+    return state !== undefined && name !== file && (file.endsWith('.json') || state.finished === undefined)
+  }
+  const strangers = names.filter((file) => !kept(file))
+  for (const file of strangers) {
+    await removeFile(join(folder, file))
+    const withState = names.includes(file.replace(/\.part$/, '.json'))
+    if (file.endsWith('.part') && !withState) done.uploads_broken += 1
+  }
+  if (strangers.length > 0) await syncDir(folder)
+  return { states, expired, ...done }
+}
+
+async function hasBytes(part: string, offset: number): Promise<boolean> {
+  try {
+    return (await stat(part)).size >= offset
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false
+    throw error
+  }
+}
+
+/** A part with a second name is an episode already: it is as long as it has to be, and nobody writes to it. */
+async function cut(part: string, { offset }: UploadState): Promise<boolean> {
+  const { size, nlink } = await stat(part)
+  if (size === offset || nlink > 1) return false
+  await truncate(part, offset)
+  return true
+}

@@ -1,0 +1,94 @@
+/** One append to an upload: what it takes becomes the upload's offset when it is settled, or is taken back. */
+import { PartFile } from './part-file.ts'
+import { isNoRoom, type Upload, UploadLost } from './upload.ts'
+
+/** A long append is settled on its way, so that a crash costs no more than this. */
+const settleBytes = 64 << 20
+const settleMs = 5000
+
+export interface PartOptions {
+  /** ms that an upload lives after its last progress */
+  readonly maxAgeMs: number
+  /** Epoch milliseconds. */
+  now(): number
+  /** False where all of the append may be taken back at its end. */
+  readonly onTheWay: boolean
+}
+
+export class UploadPart implements AsyncDisposable {
+  readonly #upload: Upload
+  readonly #file: PartFile
+  readonly #options: PartOptions
+  #settling: Promise<void> | undefined
+  #failure: Error | undefined
+  #settledAt: number
+
+  private constructor(upload: Upload, file: PartFile, options: PartOptions) {
+    this.#upload = upload
+    this.#file = file
+    this.#options = options
+    this.#settledAt = performance.now()
+  }
+
+  /** The caller has the upload's turn. */
+  static async open(upload: Upload, options: PartOptions): Promise<UploadPart> {
+    return new UploadPart(upload, await PartFile.open(upload.paths.part, upload.offset, upload.hash), options)
+  }
+
+  /** Takes a chunk. @returns a promise to wait for before the next one */
+  take(chunk: Buffer): Promise<void> | undefined {
+    if (this.#failure !== undefined) throw this.#failure
+    this.#upload.taken += chunk.length
+    const wait = this.#file.take(chunk)
+    if (this.#options.onTheWay && !this.#settling && this.#isDue())
+      this.#settling = this.#save().catch((error: unknown) => {
+        this.#failure = error as Error
+      })
+    return wait
+  }
+
+  #isDue(): boolean {
+    const waiting = this.#file.written - this.#upload.offset
+    return waiting >= settleBytes || (waiting > 0 && performance.now() - this.#settledAt >= settleMs)
+  }
+
+  /**
+   * Everything that was taken is durable and the offset says so.
+   * @throws the system's error where the disk is full, and what is durable has become the offset; UploadLost
+   */
+  async settle(): Promise<void> {
+    await this.#settling
+    const failure = await this.#file.flush()
+    try {
+      if (this.#upload.gone) throw this.#failure ?? new UploadLost('the upload is gone')
+      if (failure !== undefined && !isNoRoom(failure)) await this.#upload.lose(failure)
+      if (this.#file.written > this.#upload.offset) await this.#save()
+    } catch (error) {
+      if (!this.#upload.gone) await this.takeBack()
+      throw error
+    }
+    this.#upload.taken = this.#upload.offset
+    if (failure !== undefined) throw failure
+  }
+
+  async #save(): Promise<void> {
+    const offset = this.#file.written
+    await this.#file.sync().catch((error: unknown) => this.#upload.lose(error))
+    await this.#upload.advance(offset, this.#options.now() + this.#options.maxAgeMs)
+    this.#settledAt = performance.now()
+    this.#settling = undefined
+  }
+
+  /** The upload is again what it was at the last settled offset. @throws UploadLost where even that fails */
+  async takeBack(): Promise<void> {
+    await this.#settling
+    await this.#file.flush()
+    await this.#file.cutTo(this.#upload.offset).catch((error: unknown) => this.#upload.lose(error))
+    this.#upload.taken = this.#upload.offset
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#settling
+    await this.#file[Symbol.asyncDispose]()
+  }
+}

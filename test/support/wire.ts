@@ -46,7 +46,8 @@ export class Wire implements Disposable {
     socket.on('error', over).on('end', over).on('close', over)
   }
 
-  static async connect(to: Reachable, identity?: Identity): Promise<Wire> {
+  /** @param signal ends the attempt, the handshake included */
+  static async connect(to: Reachable, identity?: Identity, signal?: AbortSignal): Promise<Wire> {
     const { hostname, port, protocol } = new URL(to.url)
     if (protocol === 'http:') {
       const socket = connectPlain(Number(port), hostname)
@@ -61,7 +62,10 @@ export class Wire implements Disposable {
       ca: to.pki.authority.certPem,
       ...(who && { cert: who.certPem + (who.chain ?? ''), key: who.keyPem }),
     })
-    await once(socket, 'secureConnect')
+    await once(socket, 'secureConnect', { ...(signal && { signal }) }).catch((error: unknown) => {
+      socket.on('error', () => undefined).destroy()
+      throw error
+    })
     return new Wire(socket)
   }
 
@@ -125,6 +129,11 @@ export class Wire implements Disposable {
     this.#waiting.add(look)
     look()
     return await promise.finally(() => this.#waiting.delete(look))
+  }
+
+  /** Nothing says yet that the connection has ended. */
+  get open(): boolean {
+    return !this.#over && !this.socket.destroyed
   }
 
   /** Bytes that came and belong to no answer taken so far. */

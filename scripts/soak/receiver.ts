@@ -1,0 +1,72 @@
+/** A receiver that is killed again and again. The next process loads its code while the present one serves, and touches nothing until it is told to. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { parseObject } from '@cis490/shared/jsonl.ts'
+
+const launcher = fileURLToPath(new URL('../../packages/receiver/bin/cis490-receiver', import.meta.url))
+const preload = new URL('./preload.ts', import.meta.url).href
+
+export interface Ending {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+export class SoakReceiver {
+  readonly ended: Promise<Ending>
+  readonly #child: ChildProcess
+  readonly #loaded = Promise.withResolvers<void>()
+  readonly #listening = Promise.withResolvers<string>()
+
+  private constructor(child: ChildProcess, onRow: (row: Record<string, unknown>) => void) {
+    this.#child = child
+    if (child.stdout)
+      createInterface(child.stdout).on('line', (line) => {
+        const row = parseObject(line)
+        if (!row) return
+        onRow(row)
+        if (row['event'] === 'loaded') this.#loaded.resolve()
+        if (row['event'] === 'listening' && row['listener'] === 'receiver') this.#listening.resolve(String(row['url']))
+      })
+    this.ended = once(child, 'close').then(([code, signal]) => {
+      const gone = new Error(`the receiver ended with ${code ?? signal} before it listened`)
+      this.#loaded.reject(gone)
+      this.#listening.reject(gone)
+      return { code, signal } as Ending
+    })
+    for (const promise of [this.#loaded.promise, this.#listening.promise]) promise.catch(() => undefined)
+  }
+
+  /** @param dir for the compile cache and the log. @param onRow gets each line of the program's log */
+  static load(config: string, dir: string, onRow: (row: Record<string, unknown>) => void): SoakReceiver {
+    const { JOURNAL_STREAM: _, ...inherited } = process.env
+    const env = { ...inherited, NODE_COMPILE_CACHE: join(dir, 'compile-cache'), NODE_OPTIONS: `--import=${preload}` }
+    const child = spawn(launcher, ['serve', '--config', config], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+    const log = createWriteStream(join(dir, 'receiver.log'), { flags: 'a', mode: 0o640 })
+    child.stderr?.pipe(log)
+    child.stdin?.on('error', () => undefined)
+    return new SoakReceiver(child, (row) => {
+      if (row['event'] !== 'stored') log.write(`${JSON.stringify(row)}\n`)
+      onRow(row)
+    })
+  }
+
+  /** Lets it begin. */
+  async start(): Promise<void> {
+    await this.#loaded.promise
+    this.#child.stdin?.end('\n')
+  }
+
+  /** @returns its address. @throws Error when it ends before */
+  get listening(): Promise<string> {
+    return this.#listening.promise
+  }
+
+  async end(signal: 'SIGKILL' | 'SIGINT'): Promise<Ending> {
+    this.#child.kill(signal)
+    return await this.ended
+  }
+}

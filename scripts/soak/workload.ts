@@ -1,0 +1,97 @@
+/** What a raw client sends next: new episodes, the same again, other bytes under a known id, and what must be refused. */
+import { createHash } from 'node:crypto'
+import { episode } from '../../test/support/archives.ts'
+import { between, pick, type Random, seeded } from '../../test/support/seeded.ts'
+import type { PutKind } from './history.ts'
+
+export interface Wish {
+  readonly kind: PutKind
+  readonly id: string
+  readonly body: Buffer
+  readonly sha256: string
+  readonly commit: string
+  /** Which bytes of the id these are. */
+  readonly variant: number
+}
+
+interface Known {
+  readonly id: string
+  readonly variant: number
+}
+
+const poolBytes = 1 << 20
+/** How far back `hot` ids go: they may still be on their way in another connection. */
+const hotIds = 12
+
+/** All the connections of one host share it. */
+export class Workload {
+  readonly #random: Random
+  readonly #pool: Buffer
+  readonly #commits: readonly string[]
+  readonly #seed: number
+  #count = 0
+  #recent: Known[] = []
+  #settled: Known[] = []
+  #open: Known[] = []
+
+  constructor(seed: number, commits: readonly string[]) {
+    this.#seed = seed
+    this.#random = seeded(seed)
+    this.#commits = commits
+    const numbers = seeded(seed ^ 0x5eed)
+    this.#pool = Buffer.from(Uint8Array.from({ length: poolBytes }, () => numbers() * 256))
+  }
+
+  next(): Wish {
+    const dice = this.#random()
+    if (this.#open.length > 0 && dice < 0.3) return this.#wish('again', this.#takeOpen())
+    if (dice < 0.62 || this.#settled.length === 0) return this.#fresh()
+    if (dice < 0.84) return this.#wish('replay', pick(this.#random, this.#settled))
+    if (dice < 0.91)
+      return this.#wish('conflict', { id: pick(this.#random, this.#settled).id, variant: between(this.#random, 1, 3) })
+    if (dice < 0.97) return this.#wish('hot', { id: pick(this.#random, this.#recent).id, variant: between(this.#random, 0, 1) })
+    if (dice < 0.985) return { ...this.#fresh(), kind: 'wrong-hash', sha256: sha256Of(Buffer.from(`no body ${this.#count}`)) }
+    return { ...this.#fresh(), kind: 'stale-stamp', commit: 'f'.repeat(40) }
+  }
+
+  /** An id that may be stored, to look whether it is. */
+  known(): string | undefined {
+    return this.#settled.length > 0 ? pick(this.#random, this.#settled).id : undefined
+  }
+
+  /** @param outcome of the wish; what nobody knows is asked again later */
+  learn(wish: Wish, outcome: 'ok' | 'fail' | 'info'): void {
+    const { kind, id, variant } = wish
+    if (kind === 'wrong-hash' || kind === 'stale-stamp') return
+    if (outcome === 'ok' && kind !== 'replay') this.#settled.push({ id, variant })
+    else if (outcome === 'info' && this.#open.length < 1000) this.#open.push({ id, variant })
+  }
+
+  #takeOpen(): Known {
+    return this.#open.shift() as Known
+  }
+
+  #fresh(): Wish {
+    const known = { id: `e${this.#seed.toString(36)}-${(this.#count++).toString().padStart(6, '0')}`, variant: 0 }
+    this.#recent = [...this.#recent.slice(1 - hotIds), known]
+    return this.#wish('new', known)
+  }
+
+  #wish(kind: PutKind, { id, variant }: Known): Wish {
+    const numbers = createHash('sha256').update(`${id} ${variant}`).digest()
+    const commit = this.#commits[numbers.readUInt8(5) % this.#commits.length] as string
+    const body = episode(id, commit, this.#payload(numbers), { variant })
+    return { kind, id, variant, body, sha256: sha256Of(body), commit }
+  }
+
+  /** The same bytes whenever it is asked: nothing has to be kept. Mostly a few KiB, sometimes some hundred. */
+  #payload(numbers: Buffer): Buffer {
+    const bytes = numbers.readUInt8(4) < 3 ? 100_000 + (numbers.readUInt32LE(8) % 400_000) : 64 + (numbers.readUInt32LE(8) % 3000)
+    const from = numbers.readUInt32LE(0) % (poolBytes - bytes)
+    return this.#pool.subarray(from, from + bytes)
+  }
+}
+
+function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}

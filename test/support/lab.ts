@@ -46,6 +46,13 @@ export class Lab implements AsyncDisposable {
     return { url: String(url), program: receiver }
   }
 
+  /** kill -9. @returns when it is gone */
+  async killReceiver(): Promise<void> {
+    const receiver = this.#receivers.at(-1)
+    receiver?.kill('SIGKILL')
+    await receiver?.ended
+  }
+
   async configureAgent(url: string, toml = ''): Promise<void> {
     const { host, caFile } = this.pki
     await writeFile(

@@ -1,9 +1,13 @@
 /** One archive by a resumable upload: walks the steps of core/resume-plan.ts until an answer decides about the entry. */
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Answer } from '../core/answer.ts'
 import { nextStep, type Patience, type Reason, type Step, stillPatient } from '../core/resume-plan.ts'
 import type { Entry } from '../outbox/entry.ts'
 import type { Shipping } from './shipping.ts'
 import { UploadSteps } from './upload-steps.ts'
+
+/** Asked at once, the receiver would throw away what it has not read yet of the connection that was cut. */
+const afterCutMs = 300
 
 export interface Resumed {
   /** Undefined: nobody there knows uploads, and the archive is to be sent in one PUT. */
@@ -28,6 +32,7 @@ export async function sendResumably(shipping: Shipping, entry: Entry, signal: Ab
     if (!patience) return { answer: result.answer, entry: upload.entry }
     step = next.step
     await upload.remember(step)
+    if (next.reason === 'cut') await wait(afterCutMs, undefined, { signal }).catch(() => undefined)
   }
 }
 

@@ -11,7 +11,7 @@ import { appendToUpload, askUpload, cancelUpload, createUpload, finishUpload } f
 import type { Shipping } from './shipping.ts'
 
 /** What one request carries at most: a receiver that dies keeps at least the parts that it has answered. */
-const partBytes = 64 * 1024 * 1024
+const partBytes = 32 * 1024 * 1024
 
 export class UploadSteps {
   #entry: Entry

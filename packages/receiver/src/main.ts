@@ -3,6 +3,7 @@ import { build } from '@cis490/shared/node/build.ts'
 import { makeProgram, runProgram } from '@cis490/shared/node/cli.ts'
 import { registerBackfill } from './commands/backfill.ts'
 import { registerCheckConfig } from './commands/check-config.ts'
+import { registerExplain } from './commands/explain.ts'
 import { registerFsck } from './commands/fsck.ts'
 import { registerList } from './commands/list.ts'
 import { registerManifest } from './commands/manifest.ts'
@@ -16,5 +17,6 @@ registerBackfill(program)
 registerTaint(program)
 registerList(program)
 registerManifest(program)
+registerExplain(program)
 registerCheckConfig(program)
 await runProgram(program, process.argv)

@@ -2,13 +2,14 @@
 import type { IncomingMessage } from 'node:http'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { problem, Refusal } from '@cis490/shared/problems.ts'
-import { episodeListPath, receiptKeysPath } from '@cis490/shared/protocol.ts'
+import { episodeListPath, explainPath, receiptKeysPath } from '@cis490/shared/protocol.ts'
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { BodyCut } from '../http/body.ts'
 import type { Metrics } from '../http/metrics.ts'
 import type { Peer } from '../http/peer.ts'
 import { answerOf } from '../http/problem.ts'
+import { type ExplainPorts, getExplanation } from './explain.ts'
 import { type GatePorts, getGate } from './gate.ts'
 import { forgejoHook, type HookPorts } from './hook.ts'
 import { getAllReports, getHostReport, type HostHealthPorts, putHostHealth } from './host-health.ts'
@@ -17,7 +18,7 @@ import { getReceiptKeys, type ReceiptKeysPorts } from './receipt-keys.ts'
 
 export interface SmallPorts extends HostHealthPorts, ReceiptKeysPorts {
   readonly gate: GatePorts
-  readonly stored: Pick<ListPorts, 'layout' | 'known'>
+  readonly stored: Pick<ListPorts, 'layout' | 'known'> & Pick<ExplainPorts, 'explain'>
   readonly log: Logger
   /** @param grace take a certificate that expired a short while ago */
   authenticate(request: IncomingMessage, grace: boolean): Peer
@@ -46,6 +47,7 @@ export function receiverRoutes(ports: SmallPorts): App {
   })
   return closed(app, ports, {
     [episodeListPath]: 'GET, HEAD',
+    [explainPath]: 'GET, HEAD',
     '/v1/gate': 'GET, HEAD',
     [receiptKeysPath]: 'GET, HEAD',
     '/v1/host-health': 'GET, HEAD',
@@ -69,6 +71,7 @@ export function opsRoutes(ports: SmallPorts, ops: OpsPorts): App {
   const get = 'GET, HEAD'
   return closed(app, ports, {
     [episodeListPath]: get,
+    [explainPath]: get,
     '/v1/gate': get,
     [receiptKeysPath]: get,
     '/v1/host-health': get,
@@ -84,6 +87,7 @@ function readRoutes(app: App, ports: SmallPorts): void {
   const peer = (c: Context<{ Bindings: HttpBindings }>) => ports.authenticate(c.env.incoming, false)
   const { stored, log, readsAll } = ports
   app.get(episodeListPath, (c) => getEpisodeList(c.req.url, peer(c), { ...stored, log, readsAll }))
+  app.get(explainPath, (c) => getExplanation(c.req.url, peer(c), { ...stored, readsAll }))
   app.get('/v1/gate', (c) => getGate(c.req.query('commit'), peer(c).host, ports.gate))
   app.get(receiptKeysPath, (c) => {
     peer(c)

@@ -1,18 +1,43 @@
 /** What is known against the stored episodes, kept current while the receiver runs. */
+
+import { EpisodeId, HostName } from '@cis490/shared/ids.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
-import type { ListKnowledge } from './episode-list.ts'
+import type { IndexRow } from '@cis490/shared/receipt.ts'
+import type { ListKnowledge, Marks } from './episode-list.ts'
+import { type Explained, explainEpisode } from './explain-episode.ts'
 import type { StoreLayout } from './layout.ts'
+import { Prunes } from './prunes.ts'
 import { TaintsNow } from './taints.ts'
+import { OneAtATime } from './turns.ts'
 
 export interface KnownStore {
   readonly layout: StoreLayout
   /** As of now. @throws the system's error when a file cannot be read: a list without it would call bad episodes good */
   known(): Promise<ListKnowledge>
+  /** @throws Refusal overloaded while too many are being looked up */
+  explain(id: EpisodeId, host: HostName | undefined, seesAll: boolean): Promise<Explained>
 }
+
+const inLine = 32
 
 export function knownStore(layout: StoreLayout, log: Logger): KnownStore {
   const taints = new TaintsNow(layout, (lines) =>
     log.error({ path: layout.taints, lines }, 'lines of taints.jsonl are damaged; a taint may be lost in one'),
   )
-  return { layout, known: async () => ({ taints: await taints.get(), prunedBy: () => undefined }) }
+  const prunes = new Prunes(layout)
+  const lookUps = new OneAtATime(inLine)
+  return {
+    layout,
+    known: async () => {
+      await prunes.refresh()
+      return { taints: await taints.get(), prunedBy: (row) => prunedBy(prunes, row) }
+    },
+    explain: (id, host, seesAll) => lookUps.run(() => explainEpisode(layout, id, host, seesAll)),
+  }
+}
+
+function prunedBy(prunes: Prunes, row: Pick<IndexRow, 'id' | 'host'>): Marks['pruned'] {
+  const [id, host] = [EpisodeId.safeParse(row.id).data, HostName.safeParse(row.host).data]
+  const act = id && host && prunes.get({ id, host })
+  return act && { at: act.at, reason: act.reason, by: act.by }
 }

@@ -28,6 +28,15 @@ export class Prunes {
     return this.#rows.has(`${host}/${id}`)
   }
 
+  /** As of the last `refresh` or `find`. */
+  get({ host, id }: EpisodeKey): PruneRow | undefined {
+    return this.#rows.get(`${host}/${id}`)
+  }
+
+  rows(): Iterable<PruneRow> {
+    return this.#rows.values()
+  }
+
   get size(): number {
     return this.#rows.size
   }

@@ -18,6 +18,7 @@ export interface Settings {
   readonly auth?: Section
   readonly version_gate?: Section
   readonly ingest?: Section
+  readonly receipts?: Section
   readonly drain?: string
   readonly max_episode_size?: number | string
   /** Plain HTTP, without certificates. */

@@ -5,8 +5,10 @@ import { registerBackfill } from './commands/backfill.ts'
 import { registerCheckConfig } from './commands/check-config.ts'
 import { registerExplain } from './commands/explain.ts'
 import { registerFsck } from './commands/fsck.ts'
+import { registerImport } from './commands/import.ts'
 import { registerList } from './commands/list.ts'
 import { registerManifest } from './commands/manifest.ts'
+import { registerReceiptKey } from './commands/receipt-key.ts'
 import { registerServe } from './commands/serve.ts'
 import { registerTaint } from './commands/taint.ts'
 
@@ -18,5 +20,7 @@ registerTaint(program)
 registerList(program)
 registerManifest(program)
 registerExplain(program)
+registerImport(program)
+registerReceiptKey(program)
 registerCheckConfig(program)
 await runProgram(program, process.argv)

@@ -2,12 +2,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import type { EpisodeId, HostName } from '@cis490/shared/ids.ts'
+import { printable } from '@cis490/shared/printable.ts'
 import { Refusal } from '@cis490/shared/problems.ts'
 import { mediaType } from '@cis490/shared/protocol.ts'
 import { parseRange } from '../core/range.ts'
 import type { Episodes } from '../store/episodes.ts'
 
-/** @throws Refusal not-found */
+/** @throws Refusal not-found, pruned */
 export async function getEpisode(
   request: IncomingMessage,
   response: ServerResponse,
@@ -16,6 +17,7 @@ export async function getEpisode(
 ): Promise<void> {
   const stored = await episodes.find(key)
   await using file = stored && (await episodes.openArchive(key))
+  if (stored?.pruned) throw new Refusal('pruned', `taken out at ${stored.pruned.at}: ${printable(stored.pruned.reason)}`)
   if (!stored || !file) throw new Refusal('not-found', 'this episode is not stored here')
   const { sha256, bytes } = stored.receipt
   const headers = {

@@ -57,8 +57,9 @@ export async function recover(layout: StoreLayout, index: IndexLog): Promise<Rec
     await removeUnfinished(shelf, (key) => indexed.has(nameOf(key)) || prunes.has(key), done)
     for (const id of shelf.archives) {
       const key = { host: shelf.host, id }
+      if (prunes.has(key)) continue
       // What is left of the names afterwards has no archive.
-      if (!indexed.delete(nameOf(key)) && !prunes.has(key)) await noteMissing(shelf, key, missing, done)
+      if (!indexed.delete(nameOf(key))) await noteMissing(shelf, key, missing, done)
     }
     for (const id of shelf.sidecars) {
       const key = { host: shelf.host, id }

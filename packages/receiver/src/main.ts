@@ -9,6 +9,7 @@ import { registerImport } from './commands/import.ts'
 import { registerList } from './commands/list.ts'
 import { registerManifest } from './commands/manifest.ts'
 import { registerReceiptKey } from './commands/receipt-key.ts'
+import { registerPrune } from './commands/prune.ts'
 import { registerServe } from './commands/serve.ts'
 import { registerTaint } from './commands/taint.ts'
 
@@ -22,5 +23,6 @@ registerManifest(program)
 registerExplain(program)
 registerImport(program)
 registerReceiptKey(program)
+registerPrune(program)
 registerCheckConfig(program)
 await runProgram(program, process.argv)

@@ -8,9 +8,11 @@ import { parseObject } from '@cis490/shared/jsonl.ts'
 import { linkNew, makeDir, removeFile, replaceFile, syncDir } from '@cis490/shared/node/durable.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { Receipt } from '@cis490/shared/receipt.ts'
+import { whatChanged } from '../core/history.ts'
 import { receiptRow } from '../core/receipt-row.ts'
 import { Book } from './book.ts'
 import { type Entry, Sidecar } from './entry.ts'
+import { History, historyName } from './history.ts'
 import { archiveName, type OutboxFile, partSuffix, sidecarName, tempSuffix } from './layout.ts'
 import { type KnownSidecars, listOutbox, readEntries, readEntry } from './read.ts'
 import { KnownReceipt, Packed, Tombstone } from './records.ts'
@@ -33,6 +35,7 @@ export class Outbox implements AsyncDisposable {
   readonly #receipts: Book<KnownReceipt>
   readonly #tombstones: Book<Tombstone>
   readonly #packed: Book<Packed>
+  readonly #history: History
   /** As on the disk: no other process writes them. A queue of ten thousand is not read anew for every turn. */
   readonly #sidecars: KnownSidecars = new Map()
   readonly #inFlight = new Set<EpisodeId>()
@@ -45,6 +48,7 @@ export class Outbox implements AsyncDisposable {
     this.#receipts = receipts
     this.#tombstones = tombstones
     this.#packed = packed
+    this.#history = new History(join(options.stateDir, historyName), options.log)
   }
 
   /** Makes the folders and opens the journals. The caller holds the agent's lock. */
@@ -96,11 +100,19 @@ export class Outbox implements AsyncDisposable {
       throw new Error(`${this.archivePath(entry.id)} exists already`)
     await syncDir(this.dir)
     await removeFile(this.partPath(entry.id))
+    await this.#remember(undefined, entry)
   }
 
   /** One atomic replace of the sidecar. */
   async update(entry: Entry): Promise<void> {
+    const before = await this.find(entry.id)
     await withRoom(this.#giveRoom.outbox, () => this.#replaceSidecar(entry))
+    await this.#remember(before, entry)
+  }
+
+  async #remember(before: Entry | undefined, entry: Entry): Promise<void> {
+    const change = whatChanged(before, entry)
+    if (change) await this.#history.add({ at: timestamp(this.#now()), id: entry.id, ...change })
   }
 
   async #replaceSidecar(entry: Entry): Promise<void> {
@@ -192,6 +204,6 @@ export class Outbox implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const book of [this.#receipts, this.#tombstones, this.#packed]) await book[Symbol.asyncDispose]()
+    for (const book of [this.#receipts, this.#tombstones, this.#packed, this.#history]) await book[Symbol.asyncDispose]()
   }
 }

@@ -22,7 +22,7 @@ export interface App extends AsyncDisposable {
   readonly manners: Manners
   /** Is a recording being written? The scan tells. */
   readonly activity: { recording: boolean }
-  /** Reads certificate, key and token anew. @throws ConfigError, and the old ones stay */
+  /** Reads certificate, key, token and receipt keys anew. @throws ConfigError, and the old ones stay */
   readonly reload: () => void
 }
 
@@ -67,6 +67,7 @@ export function makeApp(
   }
   const reload = () => {
     const old = client
+    shipping.pins.reload()
     client = makeClient(config, { pace })
     // Transfers that run keep their connection to the end.
     old

@@ -25,15 +25,23 @@ type Kept = z.infer<typeof Kept>
 
 export class ReceiptPins {
   readonly #stateDir: string
-  readonly #configured: readonly PinnedKey[]
-  #kept: readonly Kept[]
+  readonly #keysFile: string
+  #configured: readonly PinnedKey[] = []
+  #kept: readonly Kept[] = []
   #turn: Promise<void> = Promise.resolve()
 
   /** @param keysFile public keys in PEM form, given by a person; empty: the first signed receipt decides. @throws ConfigError */
   constructor(stateDir: string, keysFile: string) {
     this.#stateDir = stateDir
-    this.#configured = keysFile === '' ? [] : readPublicKeys(keysFile, 'receiver.receipt_keys_file')
-    this.#kept = readKept(pinsFile(stateDir))
+    this.#keysFile = keysFile
+    this.reload()
+  }
+
+  /** What a person changed counts from now on. @throws ConfigError, and what held goes on */
+  reload(): void {
+    const configured = this.#keysFile === '' ? [] : readPublicKeys(this.#keysFile, 'receiver.receipt_keys_file')
+    this.#kept = readKept(pinsFile(this.#stateDir))
+    this.#configured = configured
   }
 
   /** Empty: no receiver that signs was ever met. */

@@ -12,7 +12,7 @@ import { describe as describeCheck, nagiosLine } from '../../../packages/agent/s
 import type { Answer } from '../../../packages/agent/src/core/answer.ts'
 import type { Check, Finding } from '../../../packages/agent/src/doctor/check.ts'
 import { certificate } from '../../../packages/agent/src/doctor/checks/certificate.ts'
-import { judgeRoom } from '../../../packages/agent/src/doctor/checks/disk.ts'
+import { disk, judgeRoom, type RoomSummary } from '../../../packages/agent/src/doctor/checks/disk.ts'
 import { type OutboxSummary, outboxCheck } from '../../../packages/agent/src/doctor/checks/outbox.ts'
 import { receiverReachable } from '../../../packages/agent/src/doctor/checks/receiver-reachable.ts'
 import { runChecks } from '../../../packages/agent/src/doctor/run-checks.ts'
@@ -117,6 +117,33 @@ describe('disk', () => {
   })
 })
 
+describe('room', () => {
+  const room: RoomSummary = {
+    used_bytes: 50,
+    quota_bytes: 100,
+    policy: 'stop-packing',
+    second_copies: { count: 1, bytes: 10 },
+    reserve: [],
+    stopped: null,
+  }
+  const judge = (more: Partial<RoomSummary>) =>
+    disk({ folders: ['/'], reserve: 0, room: async () => ({ ...room, ...more }) }).run(signal)
+
+  test('the quota and the second copies are told', async () => {
+    expect(await judge({})).toMatchObject({
+      text: expect.stringContaining('quota 50 B of 100 B (stop-packing), second copies 10 B'),
+      data: { used_bytes: 50, second_copies: { count: 1 } },
+    })
+  })
+  test('packing that had to stop is a fail that names the first episode and the cure', async () => {
+    expect(await judge({ stopped: { reason: 'quota', first: 'ep-3', count: 2 } })).toMatchObject({
+      outcome: 'fail',
+      text: expect.stringContaining('2 finished episodes are not packed, first ep-3'),
+      remedy: expect.stringContaining('quota.bytes'),
+    })
+  })
+})
+
 describe('outbox', () => {
   const none = { count: 0, bytes: 0 }
   const some = { count: 2, bytes: 10 }
@@ -124,12 +151,19 @@ describe('outbox', () => {
     lanes: { ready: none, gated: none, quarantine: none, ...more },
     oldest_age_s: 60,
     stuck,
+    tombstones: { count: 0, last: [] },
   })
   test.each([
     ['empty is well', summary({}), 'pass', 'empty'],
     ['what is ready goes by itself', summary({ ready: some }), 'pass', '2 ready'],
     ['gated episodes wait for an update', summary({ gated: some }), 'warn', 'gated lane'],
     ['quarantine comes before gated', summary({ gated: some, quarantine: some }), 'warn', 'refused for good'],
+    [
+      'all that is wrong is told, a broken meta.json too',
+      summary({ quarantine: { count: 1, bytes: 5 } }, [{ id: 'ep-9', reason: 'meta.json is not a JSON object' }]),
+      'warn',
+      '1 episode refused for good; episode-stuck: 1 episode that will not finish, first ep-9 (meta.json is not a JSON object)',
+    ],
     ['an episode that never finishes is told', summary({}, [{ id: 'ep-9', reason: 'old' }]), 'warn', 'episode-stuck'],
   ])('%s', async (_, value, outcome, text) => {
     expect(await outboxCheck(async () => value).run(signal)).toMatchObject({ outcome, text: expect.stringContaining(text) })

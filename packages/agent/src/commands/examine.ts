@@ -16,13 +16,18 @@ import { certificate } from '../doctor/checks/certificate.ts'
 import { disk } from '../doctor/checks/disk.ts'
 import { outboxCheck } from '../doctor/checks/outbox.ts'
 import { receiverReachable } from '../doctor/checks/receiver-reachable.ts'
+import { shippingCheck } from '../doctor/checks/shipping.ts'
 import { runChecks } from '../doctor/run-checks.ts'
 import { loadIdentity } from '../ship/identity.ts'
-import { summarize } from './summary.ts'
+import { heldBack } from './make-manners.ts'
+import { type Summary, summarize } from './summary.ts'
 
 /** Runs every check. Works with a broken certificate: that is one of the findings. */
 export async function examine(config: AgentConfig, position: ReportPosition, now: () => number): Promise<HostReport> {
   const { receiver, paths, quota } = config
+  // One look for all checks.
+  let looked: Promise<Summary> | undefined
+  const summary = () => (looked ??= summarize(config, now()))
   const results = await runChecks([
     receiverReachable({
       url: receiver.url,
@@ -32,8 +37,15 @@ export async function examine(config: AgentConfig, position: ReportPosition, now
       },
     }),
     certificate({ ...receiver, now }),
-    disk({ folders: [paths.outbox, paths.episodes], reserve: quota.reserve }),
-    outboxCheck(() => summarize(config, now())),
+    disk({ folders: [paths.outbox, paths.episodes], reserve: quota.reserve, room: async () => (await summary()).room }),
+    outboxCheck(summary),
+    shippingCheck(async () => {
+      const recording = await summary().then(
+        (found) => found.recording > 0,
+        () => false,
+      )
+      return heldBack(config, now(), recording)
+    }),
   ])
   return {
     schema_version: 1,

@@ -2,9 +2,9 @@
 import { formatDuration } from '@cis490/shared/duration.ts'
 import { timestamp } from '@cis490/shared/ids.ts'
 import type { AgentConfig } from '../config.ts'
-import type { Manner } from '../core/manners.ts'
-import { longestWaitMs } from '../core/pressure.ts'
-import { nextOpening, parseWindow, type Window } from '../core/windows.ts'
+import { judgeManners, type Manner } from '../core/manners.ts'
+import { calm, longestWaitMs, nextPressure } from '../core/pressure.ts'
+import { isAllowed, nextOpening, parseWindow, type Window } from '../core/windows.ts'
 import { wallClock } from '../ship/local-time.ts'
 import { Manners } from '../ship/manners.ts'
 import { readPause } from '../ship/pause-file.ts'
@@ -38,6 +38,17 @@ export function makeManners({ config, log, now }: AgentContext, respect: Respect
 
 export function windowsOf(config: AgentConfig): Window[] {
   return config.ship.windows.map(parseWindow).filter((window) => typeof window !== 'string')
+}
+
+/** How shipping of a daemon would stand now. @param recording is a recording being written? */
+export function heldBack(config: AgentConfig, now: number, recording: boolean): MannerText | undefined {
+  const manner = judgeManners({
+    pause: readPause(config.paths.state),
+    insideWindow: isAllowed(windowsOf(config), now, wallClock()),
+    pressure: nextPressure(calm, readPressure(), config.ship.max_pressure, 0),
+    ...{ steady: 0, recording, now },
+  })
+  return manner.go === 'wait' ? describeManner(manner, config, now) : undefined
 }
 
 export interface MannerText {

@@ -7,6 +7,7 @@ import { printable } from '@cis490/shared/printable.ts'
 import type { Command } from 'commander'
 import { defaultConfigFile } from '../config.ts'
 import { readEntry } from '../outbox/read.ts'
+import { readRecords, Tombstone } from '../outbox/records.ts'
 import { readRefused, refusedCode, writeRefused } from '../outbox/refused.ts'
 import { type AgentContext, action, type CommandOptions, readConfig, withOutbox } from './context.ts'
 import { drawTable, readRows } from './outbox-view.ts'
@@ -20,6 +21,19 @@ export function registerOutbox(program: Command): void {
   add('drop <id>', 'give one up; leaves a tombstone')
     .requiredOption('--reason <text>', 'why; kept in the tombstone')
     .action(action(runDrop))
+  add('tombstones', 'what was given up, why and by whom').action(action(runTombstones))
+}
+
+async function runTombstones(options: CommandOptions): Promise<number> {
+  const { paths } = readConfig(options)
+  const rows = (await readRecords(join(paths.state, 'tombstones.jsonl'), Tombstone)).values()
+  const tombstones = [...rows].toSorted((a, b) => (a.at < b.at ? -1 : 1))
+  if (options.json) printJson({ tombstones })
+  else if (tombstones.length === 0) process.stdout.write('nothing was given up\n')
+  else
+    for (const { at, id, by, what, reason } of tombstones)
+      process.stdout.write(`${printable(`${at}  ${id}  ${what ?? 'episode'}  by ${by}: ${reason}`)}\n`)
+  return exit.clean
 }
 
 async function runList(options: CommandOptions): Promise<number> {

@@ -5,15 +5,10 @@ import { formatSize } from '@cis490/shared/size.ts'
 import type { Command } from 'commander'
 import { makeApp } from '../app.ts'
 import { defaultConfigFile } from '../config.ts'
-import { judgeManners } from '../core/manners.ts'
-import { calm } from '../core/pressure.ts'
-import { isAllowed } from '../core/windows.ts'
 import type { Entry } from '../outbox/entry.ts'
-import { wallClock } from '../ship/local-time.ts'
-import { readPause } from '../ship/pause-file.ts'
 import { gateAsker } from './ask-gate.ts'
 import { type AgentContext, action, type CommandOptions, withOutbox } from './context.ts'
-import { describeManner, windowsOf } from './make-manners.ts'
+import { heldBack } from './make-manners.ts'
 import { packProgress, scanExit } from './scan.ts'
 import { scan } from './scan-episodes.ts'
 import type { ScanResult } from './scan-result.ts'
@@ -54,13 +49,9 @@ async function runShip(options: ShipOptions): Promise<number> {
 
 /** A person who says `ship` means now: windows do not hold it back, a pause of another person does. */
 function sayManners({ config, log, now }: AgentContext, force: boolean): void {
-  const manner = judgeManners({
-    pause: readPause(config.paths.state),
-    insideWindow: isAllowed(windowsOf(config), now(), wallClock()),
-    ...{ pressure: calm, steady: 0, recording: false, now: now() },
-  })
-  if (manner.go === 'on') return
-  const { reason, text } = describeManner(manner, config, now())
+  const held = heldBack(config, now(), false)
+  if (held === undefined) return
+  const { reason, text } = held
   if (reason === 'paused' && !force)
     throw new UserError(`shipping is ${text}; nothing was sent: "cis490-agent resume" first, or ship --force`, exit.undetermined)
   log.info({ event: 'ships-all-the-same', reason, text }, 'ships because a person asked for it')

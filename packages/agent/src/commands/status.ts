@@ -11,10 +11,11 @@ import { formatSize } from '@cis490/shared/size.ts'
 import type { Command } from 'commander'
 import { makeClient } from '../app.ts'
 import { type AgentConfig, defaultConfigFile } from '../config.ts'
-import type { OutboxSummary } from '../doctor/checks/outbox.ts'
+import type { RoomSummary } from '../doctor/checks/disk.ts'
 import { KnownReceipt, readRecords } from '../outbox/records.ts'
 import { action, type CommandOptions, readConfig } from './context.ts'
-import { summarize } from './summary.ts'
+import { heldBack, type MannerText } from './make-manners.ts'
+import { type Summary, summarize } from './summary.ts'
 
 export function registerStatus(program: Command): void {
   addCommand(program, 'status', 'what waits, what was delivered, where this code stands', defaultConfigFile).action(
@@ -37,8 +38,10 @@ async function runStatus(options: CommandOptions): Promise<number> {
     askGate(config),
   ])
   const last = [...receipts.values()].toSorted((a, b) => (a.received_at < b.received_at ? 1 : -1))[0]
+  const held = heldBack(config, now, summary.recording > 0)
   const status = {
     ...summary,
+    shipping: held ?? null,
     delivered: receipts.size,
     last_receipt: last ?? null,
     gate,
@@ -46,7 +49,7 @@ async function runStatus(options: CommandOptions): Promise<number> {
     commit: build.commit,
   }
   if (options.json) printJson(status)
-  else process.stdout.write(`${lines(summary, receipts.size, last, gate, now).map(printable).join('\n')}\n`)
+  else process.stdout.write(`${lines({ summary, delivered: receipts.size, last, gate, held }, now).map(printable).join('\n')}\n`)
   return exit.clean
 }
 
@@ -63,8 +66,17 @@ async function askGate(config: AgentConfig): Promise<Gate> {
   }
 }
 
-function lines(summary: OutboxSummary, delivered: number, last: KnownReceipt | undefined, gate: Gate, now: number): string[] {
-  const { lanes, oldest_age_s: age, stuck } = summary
+interface Facts {
+  readonly summary: Summary
+  readonly delivered: number
+  readonly last: KnownReceipt | undefined
+  readonly gate: Gate
+  readonly held: MannerText | undefined
+}
+
+function lines({ summary, delivered, last, gate, held }: Facts, now: number): string[] {
+  const { lanes, oldest_age_s: age, stuck, tombstones, room } = summary
+  const dropped = tombstones.last[0]
   const lane = (name: keyof typeof lanes) => `${name.padEnd(12)} ${lanes[name].count} (${formatSize(lanes[name].bytes)})`
   return [
     lane('ready'),
@@ -72,9 +84,30 @@ function lines(summary: OutboxSummary, delivered: number, last: KnownReceipt | u
     lane('quarantine'),
     ...(age === null ? [] : [`oldest       ${formatDuration(age * 1000)}`]),
     `delivered    ${delivered}${last ? `, last ${last.id} ${formatDuration(now - Date.parse(last.received_at))} ago` : ''}`,
+    ...(dropped ? [`dropped      ${tombstones.count}, last ${dropped.id} by ${dropped.by}: ${dropped.reason}`] : []),
+    ...roomLines(room),
+    `shipping     ${held?.text ?? 'may run'}`,
     ...stuck.map(({ id, reason }) => `stuck        ${id}: ${reason}`),
     `receiver     ${gate.reachable ? 'reachable' : 'not reachable'}${gate.detail ? `: ${gate.detail}` : ''}`,
     ...(gate.answer ? [`gate         ${describeGate(gate.answer)}`] : []),
+  ]
+}
+
+function roomLines({
+  used_bytes: used,
+  quota_bytes: quota,
+  policy,
+  second_copies: copies,
+  reserve,
+  stopped,
+}: RoomSummary): string[] {
+  const held = reserve.reduce((sum, { bytes }) => sum + bytes, 0)
+  const wanted = reserve.reduce((sum, one) => sum + one.wanted, 0)
+  return [
+    ...(used === null ? [] : [`quota        ${formatSize(used)} of ${formatSize(quota)} (${policy})`]),
+    ...(stopped ? [`packing      stopped (${stopped.reason}): ${stopped.count} not packed, first ${stopped.first}`] : []),
+    ...(copies.count === 0 ? [] : [`second copy  ${copies.count} (${formatSize(copies.bytes)})`]),
+    ...(wanted === 0 ? [] : [`reserve      ${formatSize(held)} of ${formatSize(wanted)}`]),
   ]
 }
 

@@ -3,38 +3,110 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { archiveSuffix } from '@cis490/shared/protocol.ts'
 import type { AgentConfig } from '../config.ts'
+import { planRoom, type SecondCopy } from '../core/quota.ts'
+import type { RoomSummary } from '../doctor/checks/disk.ts'
 import type { OutboxSummary } from '../doctor/checks/outbox.ts'
 import { listFolders, lookAt } from '../episodes/scan.ts'
+import { fingerprint, walkTree } from '../episodes/tree.ts'
+import { folderBytes, freeBytes } from '../episodes/usage.ts'
+import { outboxBytes } from '../outbox/read.ts'
+import { KnownReceipt, readRecords, Tombstone } from '../outbox/records.ts'
+import { readReserve } from '../outbox/reserve.ts'
 import { type OutboxRow, readRows } from './outbox-view.ts'
 
+export interface Summary extends OutboxSummary {
+  readonly room: RoomSummary
+  /** Folders that are being recorded. */
+  readonly recording: number
+}
+
+const shownTombstones = 20
+
 /** @param nowMs epoch milliseconds */
-export async function summarize(config: AgentConfig, nowMs: number): Promise<OutboxSummary> {
+export async function summarize(config: AgentConfig, nowMs: number): Promise<Summary> {
   const rows = await readRows(config)
   const lane = (name: OutboxRow['lane']) => {
     const inIt = rows.filter((row) => row.lane === name)
     return { count: inIt.length, bytes: inIt.reduce((sum, row) => sum + row.bytes, 0) }
   }
-  const times = await Promise.all(
-    rows.map((row) =>
-      stat(join(config.paths.outbox, `${row.id}${archiveSuffix}`)).then(
-        (file) => file.mtimeMs,
-        () => nowMs,
-      ),
-    ),
-  )
+  const tombstones = [...(await readRecords(join(config.paths.state, 'tombstones.jsonl'), Tombstone)).values()]
+  const folders = await lookAtFolders(config, rows, new Set(tombstones.map(({ id }) => id)), nowMs)
   return {
     lanes: { ready: lane('ready'), gated: lane('gated'), quarantine: lane('quarantine') },
-    oldest_age_s: rows.length === 0 ? null : Math.max(0, Math.round((nowMs - Math.min(...times)) / 1000)),
-    stuck: await stuckEpisodes(config, nowMs),
+    oldest_age_s: await oldestAge(config, rows, nowMs),
+    stuck: folders.stuck,
+    recording: folders.recording,
+    tombstones: {
+      count: tombstones.length,
+      last: tombstones.toSorted((a, b) => (a.at < b.at ? 1 : -1)).slice(0, shownTombstones),
+    },
+    room: await roomSummary(config, folders),
   }
 }
 
-async function stuckEpisodes(config: AgentConfig, nowMs: number): Promise<{ id: string; reason: string }[]> {
-  const stuck: { id: string; reason: string }[] = []
-  for (const id of (await listFolders(config.paths.episodes)).ids) {
-    const { verdict } = await lookAt(config.paths.episodes, id, nowMs)
-    if (verdict.state === 'stuck') stuck.push({ id, reason: `meta.json is older than ${verdict.file}` })
-    if (verdict.state === 'invalid') stuck.push({ id, reason: verdict.reason })
+/** Of an archive; what could not be packed has none. */
+async function oldestAge({ paths }: AgentConfig, rows: readonly OutboxRow[], nowMs: number): Promise<number | null> {
+  const times = await Promise.all(
+    rows.map((row) =>
+      stat(join(paths.outbox, `${row.id}${archiveSuffix}`)).then(
+        (file) => file.mtimeMs,
+        () => Number.POSITIVE_INFINITY,
+      ),
+    ),
+  )
+  const oldest = Math.min(...times)
+  return Number.isFinite(oldest) ? Math.max(0, Math.round((nowMs - oldest) / 1000)) : null
+}
+
+interface Folders {
+  readonly stuck: { readonly id: string; readonly reason: string }[]
+  readonly copies: SecondCopy[]
+  /** Finished, and not packed yet. */
+  readonly unpacked: { readonly id: string; readonly bytes: number }[]
+  recording: number
+}
+
+async function lookAtFolders(
+  { paths }: AgentConfig,
+  rows: readonly OutboxRow[],
+  dropped: ReadonlySet<string>,
+  nowMs: number,
+): Promise<Folders> {
+  const receipts = await readRecords(join(paths.state, 'receipts.jsonl'), KnownReceipt)
+  const waiting = new Set(rows.map(({ id }) => id))
+  const found: Folders = { stuck: [], copies: [], unpacked: [], recording: 0 }
+  for (const id of (await listFolders(paths.episodes)).ids) {
+    const receipt = receipts.get(id)
+    if (receipt && !waiting.has(id)) {
+      const { bytes } = fingerprint(await walkTree(join(paths.episodes, id)))
+      found.copies.push({ id, bytes, received_at: receipt.received_at })
+      continue
+    }
+    const { verdict, tree } = await lookAt(paths.episodes, id, nowMs)
+    if (verdict.state === 'stuck') found.stuck.push({ id, reason: `meta.json is older than ${verdict.file}` })
+    else if (verdict.state === 'invalid') found.stuck.push({ id, reason: verdict.reason })
+    else if (verdict.state === 'recording') found.recording += 1
+    else if (!waiting.has(id) && !dropped.has(id)) found.unpacked.push({ id, bytes: fingerprint(tree).bytes })
   }
-  return stuck
+  return found
+}
+
+async function roomSummary({ paths, quota }: AgentConfig, { copies, unpacked }: Folders): Promise<RoomSummary> {
+  const reserve = await readReserve({ stateDir: paths.state, outboxDir: paths.outbox, bytes: quota.reserve })
+  const used = quota.bytes === 0 ? 0 : (await folderBytes(paths.episodes)) + (await outboxBytes(paths.outbox))
+  const free = await freeBytes(paths.outbox).catch(() => Number.POSITIVE_INFINITY)
+  const held = reserve.at(-1)?.bytes ?? 0
+  const room = { used, quota: quota.bytes, policy: quota.policy, free, held, reserve: quota.reserve, copies, sameDisk: true }
+  const stopped = unpacked
+    .map(({ id, bytes }) => ({ id, reason: planRoom(room, bytes).verdict }))
+    .filter((one) => one.reason !== 'enough')
+  const [first] = stopped
+  return {
+    used_bytes: quota.bytes === 0 ? null : used,
+    quota_bytes: quota.bytes,
+    policy: quota.policy,
+    second_copies: { count: copies.length, bytes: copies.reduce((sum, { bytes }) => sum + bytes, 0) },
+    reserve,
+    stopped: first ? { reason: first.reason, first: first.id, count: stopped.length } : null,
+  }
 }

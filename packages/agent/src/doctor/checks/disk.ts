@@ -5,26 +5,68 @@ import { isErrno } from '@cis490/shared/node/errno.ts'
 import { formatSize } from '@cis490/shared/size.ts'
 import type { Check, Finding } from '../check.ts'
 
+/** What the quota says, and what is kept for bad times. */
+export interface RoomSummary {
+  /** Bytes in outbox and episodes together; null where there is no quota. */
+  readonly used_bytes: number | null
+  readonly quota_bytes: number
+  readonly policy: string
+  /** Folders of delivered episodes that stayed. */
+  readonly second_copies: { readonly count: number; readonly bytes: number }
+  /** The reserve files as they are. */
+  readonly reserve: readonly { readonly path: string; readonly bytes: number; readonly wanted: number }[]
+  /** Finished episodes that cannot be packed for want of room. */
+  readonly stopped: { readonly reason: string; readonly first: string; readonly count: number } | null
+}
+
 export interface Disk {
   readonly folders: readonly string[]
   /** Bytes that the agent keeps free. */
   readonly reserve: number
+  readonly room: () => Promise<RoomSummary>
 }
 
-export function disk({ folders, reserve }: Disk): Check {
+export function disk({ folders, reserve, room: askRoom }: Disk): Check {
   return {
     code: 'disk',
     title: 'The disk has room',
     severity: 'critical',
-    timeout: 5000,
+    timeout: 10_000,
     depends_on: [],
     remedy: `df -h ${folders.join(' ')} and make room; delivered episodes go by themselves once the receiver can be reached`,
     run: async () => {
       const rooms = await Promise.all(folders.map(async (path) => ({ path, ...(await room(path)) })))
       const worst = rooms.toSorted((a, b) => a.free / a.size - b.free / b.size)[0]
       if (!worst) return { outcome: 'unknown', text: 'no folder to look at' }
-      return judgeRoom(worst.free, worst.size, reserve, worst.path, { folders: rooms })
+      // What cannot be read is the outbox check's to tell.
+      const quota = await askRoom().catch(() => undefined)
+      const held = quota?.reserve.at(0)?.bytes ?? 0
+      const found = judgeRoom(worst.free + held, worst.size, reserve, worst.path, { folders: rooms, ...quota })
+      return quota ? withQuota(found, quota) : found
     },
+  }
+}
+
+/** Packing that had to stop is a fail: recorded data piles up where it is. */
+function withQuota(found: Finding, room: RoomSummary): Finding {
+  const { used_bytes: used, quota_bytes: quota, stopped } = room
+  const texts = [
+    found.text,
+    ...(used === null ? [] : [`quota ${formatSize(used)} of ${formatSize(quota)} (${room.policy})`]),
+    ...(room.second_copies.count === 0 ? [] : [`second copies ${formatSize(room.second_copies.bytes)}`]),
+  ]
+  if (stopped === null) {
+    const nearly = used !== null && used > quota * 0.9 && found.outcome === 'pass'
+    return { ...found, outcome: nearly ? 'warn' : found.outcome, text: texts.join(', ') }
+  }
+  const waits = stopped.count === 1 ? '1 finished episode is' : `${stopped.count} finished episodes are`
+  return {
+    ...found,
+    outcome: 'fail',
+    text: [`packing stopped (${stopped.reason}): ${waits} not packed, first ${stopped.first}`, ...texts].join(', '),
+    ...(stopped.reason === 'quota' && {
+      remedy: 'raise quota.bytes, lower ship.keep_shipped, or set quota.policy = "drop-oldest-delivered"',
+    }),
   }
 }
 

@@ -9,12 +9,17 @@ export interface OutboxSummary {
   readonly oldest_age_s: number | null
   /** Episodes whose meta.json is older than their files for more than an hour, or not valid. */
   readonly stuck: readonly { readonly id: string; readonly reason: string }[]
+  /** What was given up, by a person or for room; the last ones in full. */
+  readonly tombstones: {
+    readonly count: number
+    readonly last: readonly { readonly id: string; readonly at: string; readonly reason: string; readonly by: string }[]
+  }
 }
 
 export function outboxCheck(summary: () => Promise<OutboxSummary>): Check {
   return {
     code: 'outbox',
-    title: 'Nothing waits for a person',
+    title: 'Episodes that need a person',
     severity: 'warning',
     timeout: 10_000,
     depends_on: [],
@@ -30,36 +35,47 @@ export function outboxCheck(summary: () => Promise<OutboxSummary>): Check {
           remedy: 'check the folder and its owner (paths.outbox)',
         }
       }
-      const { ready, gated, quarantine } = found.lanes
+      const { ready } = found.lanes
       const data = { ...found }
-      if (quarantine.count > 0)
-        return {
-          outcome: 'warn',
-          text: `${quarantine.count} episodes are refused for good`,
-          data,
-          remedy: 'cis490-agent outbox list, then release or drop',
-        }
-      if (gated.count > 0)
-        return {
-          outcome: 'warn',
-          text: `${gated.count} episodes wait on the gated lane: their code is not in the window`,
-          data,
-          remedy: 'update this host (cis490-agent ship shows the lines to paste), or ask for a waiver',
-        }
-      const stuck = found.stuck[0]
-      if (stuck)
-        return {
-          outcome: 'warn',
-          text: `episode-stuck: ${found.stuck.length} episodes never finish, first ${stuck.id} (${stuck.reason})`,
-          data,
-          remedy: 'touch meta.json of an episode that is whole',
-        }
+      const findings = troubles(found)
+      const [first] = findings
+      if (first) return { outcome: 'warn', text: findings.map(({ text }) => text).join('; '), data, remedy: first.remedy }
       const age = found.oldest_age_s === null ? '' : `, the oldest for ${formatDuration(found.oldest_age_s * 1000)}`
       return {
         outcome: 'pass',
-        text: ready.count === 0 ? 'empty' : `${ready.count} ready (${formatSize(ready.bytes)})${age}`,
+        text: ready.count === 0 ? 'none, the outbox is empty' : `none, ${ready.count} ready (${formatSize(ready.bytes)})${age}`,
         data,
       }
     },
   }
+}
+
+/** The most urgent first: its remedy is the one that is told. */
+function troubles({ lanes: { gated, quarantine }, stuck }: OutboxSummary): { text: string; remedy: string }[] {
+  const [first] = stuck
+  return [
+    ...(quarantine.count === 0
+      ? []
+      : [{ text: `${episodes(quarantine.count)} refused for good`, remedy: 'cis490-agent outbox list, then release or drop' }]),
+    ...(gated.count === 0
+      ? []
+      : [
+          {
+            text: `${episodes(gated.count)} on the gated lane: their code is not in the window`,
+            remedy: 'update this host (cis490-agent ship shows the lines to paste), or ask for a waiver',
+          },
+        ]),
+    ...(first === undefined
+      ? []
+      : [
+          {
+            text: `episode-stuck: ${episodes(stuck.length)} that will not finish, first ${first.id} (${first.reason})`,
+            remedy: 'touch meta.json of an episode that is whole; write a valid one where it is broken',
+          },
+        ]),
+  ]
+}
+
+function episodes(count: number): string {
+  return count === 1 ? '1 episode' : `${count} episodes`
 }

@@ -1,9 +1,10 @@
 /** A raw client: one kept-alive connection after the other through the proxy, one request after the other on each. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseObject } from '@cis490/shared/jsonl.ts'
 import type { IssuedFiles, Pki } from '../../test/support/pki.ts'
-import { requestHead, Wire, type WireAnswer } from '../../test/support/wire.ts'
-import type { History, Outcome, Put } from './history.ts'
+import { requestHead, Wire } from '../../test/support/wire.ts'
+import { exchange, patienceMs, read } from './exchange.ts'
+import type { History } from './history.ts'
+import { ResumedUpload } from './resumed-upload.ts'
 import type { Wish, Workload } from './workload.ts'
 
 export interface ClientOptions {
@@ -17,15 +18,14 @@ export interface ClientOptions {
   readonly signal: AbortSignal
 }
 
-/** Longer than what the receiver's idle_timeout lets pass. */
-const patienceMs = 2500
-const reconnectMs = 20
+const reconnectMs = 40
 /** One request in so many only looks. */
 const readEvery = 20
 
 /** Sends until the signal; what runs then is ended. */
 export async function runClient(options: ClientOptions): Promise<void> {
   const { signal } = options
+  let unfinished: ResumedUpload | undefined
   for (let turn = 0; !signal.aborted; ) {
     const enough = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)])
     const wire = await Wire.connect({ url: options.url, pki: options.pki }, options.identity, enough).catch(() => undefined)
@@ -38,8 +38,13 @@ export async function runClient(options: ClientOptions): Promise<void> {
     signal.addEventListener('abort', stop)
     while (!signal.aborted && wire.open) {
       const known = ++turn % readEvery === 0 ? options.workload.known() : undefined
-      if (known !== undefined) await look(wire, known, options)
-      else await put(wire, options.workload.next(), options)
+      if (unfinished) unfinished = (await unfinished.goOn(wire)) ? undefined : unfinished
+      else if (known !== undefined) await look(wire, known, options)
+      else {
+        const wish = options.workload.next()
+        if (wish.kind === 'resumable') unfinished = new ResumedUpload(wish, options)
+        else await put(wire, wish, options)
+      }
     }
     signal.removeEventListener('abort', stop)
   }
@@ -67,33 +72,4 @@ async function look(wire: Wire, id: string, { history, name, host }: ClientOptio
   if (!answer) return
   const sha256 = /sha256-([0-9a-f]{64})/.exec(answer.headers['etag'] ?? '')?.[1]
   history.reads.push({ client: name, host, id, began, status: answer.status, sha256 })
-}
-
-/** @returns undefined when the connection ends first; it is of no more use then */
-async function exchange(wire: Wire, bytes: string | Buffer, method: string): Promise<WireAnswer | undefined> {
-  const late = setTimeout(() => wire.socket.destroy(), patienceMs)
-  try {
-    await wire.write(bytes)
-    const answer = await wire.answer(method)
-    if (answer.headers['connection'] === 'close') wire.socket.destroy()
-    return answer
-  } catch {
-    wire.socket.destroy()
-    return undefined
-  } finally {
-    clearTimeout(late)
-  }
-}
-
-/** What an answer proves. A 5xx may come after the point of no return, but for those that are given before the body. */
-export function read(answer: WireAnswer | undefined): Pick<Put, 'outcome' | 'status' | 'code' | 'receipt' | 'stored'> {
-  if (!answer) return { outcome: 'info' }
-  const { status } = answer
-  const text = answer.body.toString()
-  if (status === 200 || status === 201) return { outcome: 'ok', status, receipt: text }
-  const problem = parseObject(text)
-  const code = String(problem?.['code'] ?? '')
-  const outcome: Outcome = status >= 500 && code !== 'overloaded' && code !== 'gate-unavailable' ? 'info' : 'fail'
-  const stored = problem?.['stored_sha256']
-  return { outcome, status, code, ...(typeof stored === 'string' && { stored }) }
 }

@@ -24,6 +24,8 @@ export interface Put {
   receipt?: string
   /** Of a conflict: what the receiver says that it holds. */
   stored?: string
+  /** Of a resumable one: the path of the upload that was answered. Whoever asks it again gets the same answer. */
+  upload?: string
 }
 
 export interface Read {
@@ -39,6 +41,10 @@ export interface Read {
 export class History {
   readonly puts: Put[] = []
   readonly reads: Read[] = []
+  /** Promises about uploads under way that were broken, a line each. */
+  readonly broken: { readonly at: string; readonly detail: string }[] = []
+  /** Of resumable uploads: parts sent, and uploads that the receiver knew no more. */
+  readonly uploads = { parts: 0, resumed: 0, gone: 0 }
   readonly counts: Record<Outcome, number> = { ok: 0, fail: 0, info: 0 }
   readonly #began = performance.now()
 
@@ -53,7 +59,7 @@ export class History {
     return begun
   }
 
-  end(put: Put, how: Pick<Put, 'outcome' | 'status' | 'code' | 'receipt' | 'stored'>): void {
+  end(put: Put, how: Pick<Put, 'outcome' | 'status' | 'code' | 'receipt' | 'stored' | 'upload'>): void {
     Object.assign(put, how, { ended: this.now() })
     this.counts[how.outcome] += 1
   }

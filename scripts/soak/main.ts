@@ -3,11 +3,23 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exit, UserError } from '@cis490/shared/node/cli.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
+import { describeCuts, measureCuts } from './cuts.ts'
 import type { History } from './history.ts'
 import { help, parseOptions, type SoakOptions } from './options.ts'
 import { makePlace } from './place.ts'
-import { describe } from './result.ts'
+import { describe, machine } from './result.ts'
 import { soak } from './run.ts'
+
+/** What may arrive of an upload that is cut 20 times, as a share of it. */
+const mostOfAnUpload = 1.05
+
+async function runCuts(options: SoakOptions): Promise<number> {
+  const say = (line: string) => void process.stderr.write(`${line}\n`)
+  const result = await measureCuts({ bytes: 1 << 30, cuts: 20, seed: options.seed, say })
+  process.stdout.write(`${describeCuts(result)}\n`)
+  if (options.json) await writeFile(options.json, `${JSON.stringify({ ...result, machine: machine() }, undefined, 2)}\n`)
+  return result.ratio <= mostOfAnUpload && result.rows === 1 ? exit.clean : exit.findings
+}
 
 async function run(options: SoakOptions): Promise<number> {
   const stop = new AbortController()
@@ -34,7 +46,7 @@ function linesOf({ puts, reads }: History): string {
 try {
   const options = parseOptions(process.argv.slice(2), Math.floor(Math.random() * 2 ** 32))
   if (options.help) process.stdout.write(help)
-  else process.exitCode = await run(options)
+  else process.exitCode = await (options.cuts ? runCuts(options) : run(options))
 } catch (error) {
   process.stderr.write(`soak: ${messageOf(error)}\n`)
   process.exitCode = error instanceof UserError ? error.exitCode : exit.undetermined

@@ -19,6 +19,7 @@ export interface SoakResult {
   /** Answers of raw PUTs by `status code`. */
   readonly answers: Readonly<Record<string, number>>
   readonly reads: number
+  readonly uploads: History['uploads']
   readonly agents: { readonly recorded: number; readonly receipts: number; readonly kills: number }
   readonly receiver: {
     readonly kills: number
@@ -74,6 +75,10 @@ export function describe(result: SoakResult): string {
     ['PUTs', `${puts.sent}: ${puts.ok} acknowledged, ${puts.fail} refused, ${puts.info} without an answer that says`],
     ['answers', list(result.answers)],
     ['reads', `${result.reads}`],
+    [
+      'resumable',
+      `${result.uploads.parts} parts, gone on with ${result.uploads.resumed} times, ${result.uploads.gone} known no more`,
+    ],
     ['agents', `${agents.recorded} episodes recorded, ${agents.receipts} receipts, ${agents.kills} agents killed`],
     [
       'receiver',

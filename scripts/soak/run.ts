@@ -9,7 +9,7 @@ import { hostFiles } from '../../test/support/pki.ts'
 import { seeded } from '../../test/support/seeded.ts'
 import { Agents } from './agents.ts'
 import { chaos } from './chaos.ts'
-import { checkHistory } from './check.ts'
+import { checkHistory, type Violation } from './check.ts'
 import { runClient } from './client.ts'
 import { History } from './history.ts'
 import { Nemesis } from './nemesis.ts'
@@ -76,7 +76,10 @@ export async function soak(
     const found = await fsck(place.receiverConfig)
     const stored = await readStored(place.state)
     const held = await agents.receipts()
-    const violations = checkHistory(history.puts, history.reads, held, stored)
+    const violations: Violation[] = [
+      ...history.broken.map((one) => ({ kind: 'upload-broken' as const, ...one })),
+      ...checkHistory(history.puts, history.reads, held, stored),
+    ]
     const result: SoakResult = {
       at: new Date().toISOString(),
       machine: machine(),
@@ -85,6 +88,7 @@ export async function soak(
       puts: { sent: history.puts.length, ...history.counts },
       answers: answersOf(history),
       reads: history.reads.length,
+      uploads: history.uploads,
       agents: { recorded: agents.recorded, receipts: held.length, kills: agents.kills },
       receiver: { kills: nemesis.kills, start_ms: startTimes(nemesis.starts), recovered: nemesis.recovered },
       line: { connections: proxy.connections, bytes_up: proxy.carried.up, bytes_down: proxy.carried.down, faults: proxy.done },

@@ -23,6 +23,10 @@ const poolBytes = 1 << 20
 /** How far back `hot` ids go: they may still be on their way in another connection. */
 const hotIds = 12
 
+/** Variants from here on are some hundred KiB. */
+const bigVariant = 4
+const big = (number: number) => 50_000 + (number % 250_000)
+
 /** All the connections of one host share it. */
 export class Workload {
   readonly #random: Random
@@ -45,7 +49,9 @@ export class Workload {
   next(): Wish {
     const dice = this.#random()
     if (this.#open.length > 0 && dice < 0.3) return this.#wish('again', this.#takeOpen())
-    if (dice < 0.62 || this.#settled.length === 0) return this.#fresh()
+    if (dice < 0.34)
+      return this.#wish('resumable', { id: this.#newId(), variant: between(this.#random, bigVariant, bigVariant + 1) })
+    if (dice < 0.64 || this.#settled.length === 0) return this.#fresh()
     if (dice < 0.84) return this.#wish('replay', pick(this.#random, this.#settled))
     if (dice < 0.91)
       return this.#wish('conflict', { id: pick(this.#random, this.#settled).id, variant: between(this.#random, 1, 3) })
@@ -67,12 +73,16 @@ export class Workload {
     else if (outcome === 'info' && this.#open.length < 1000) this.#open.push({ id, variant })
   }
 
+  #newId(): string {
+    return `e${this.#seed.toString(36)}-${(this.#count++).toString().padStart(6, '0')}`
+  }
+
   #takeOpen(): Known {
     return this.#open.shift() as Known
   }
 
   #fresh(): Wish {
-    const known = { id: `e${this.#seed.toString(36)}-${(this.#count++).toString().padStart(6, '0')}`, variant: 0 }
+    const known = { id: this.#newId(), variant: 0 }
     this.#recent = [...this.#recent.slice(1 - hotIds), known]
     return this.#wish('new', known)
   }
@@ -80,13 +90,14 @@ export class Workload {
   #wish(kind: PutKind, { id, variant }: Known): Wish {
     const numbers = createHash('sha256').update(`${id} ${variant}`).digest()
     const commit = this.#commits[numbers.readUInt8(5) % this.#commits.length] as string
-    const body = episode(id, commit, this.#payload(numbers), { variant })
+    const body = episode(id, commit, this.#payload(numbers, variant), { variant })
     return { kind, id, variant, body, sha256: sha256Of(body), commit }
   }
 
   /** The same bytes whenever it is asked: nothing has to be kept. Mostly a few KiB, sometimes some hundred. */
-  #payload(numbers: Buffer): Buffer {
-    const bytes = numbers.readUInt8(4) < 3 ? 100_000 + (numbers.readUInt32LE(8) % 400_000) : 64 + (numbers.readUInt32LE(8) % 3000)
+  #payload(numbers: Buffer, variant: number): Buffer {
+    const bytes =
+      variant >= bigVariant || numbers.readUInt8(4) < 3 ? big(numbers.readUInt32LE(8)) : 64 + (numbers.readUInt32LE(8) % 3000)
     const from = numbers.readUInt32LE(0) % (poolBytes - bytes)
     return this.#pool.subarray(from, from + bytes)
   }

@@ -23,6 +23,8 @@ export interface Body {
   readonly skip: number
   /** SHA-256 that the body says of itself, hex. */
   readonly contentDigest: string | undefined
+  /** Asks for the body, where the client waits for that. */
+  proceed(): void
 }
 
 /**
@@ -44,7 +46,10 @@ export async function appendBody(
   const digest = createHash('sha256')
   const take = roomWatch(taker(upload, part, body, digest), turn, ports)
   try {
-    await readBody(request, { ...ports.limits, maxBytes: Number.POSITIVE_INFINITY }, take, ending)
+    const reading = readBody(request, { ...ports.limits, maxBytes: Number.POSITIVE_INFINITY }, take, ending)
+    // Not before somebody listens: what comes and is cut before that is lost.
+    body.proceed()
+    await reading
     if (body.contentDigest !== undefined && digest.digest('hex') !== body.contentDigest) {
       await part.takeBack()
       throw new Refusal('sha256-mismatch', 'Content-Digest is of other bytes than came; they were not appended')

@@ -72,8 +72,10 @@ async function receive(
 ): Promise<void> {
   ports.admitConnection(peer, request.socket)
   admitBody(upload.state.host, ports)
-  if (append.expectsContinue) response.writeContinue()
-  await appendBody(request, upload, { skip: 0, contentDigest: append.contentDigest }, ending, ports)
+  const proceed = () => {
+    if (append.expectsContinue) response.writeContinue()
+  }
+  await appendBody(request, upload, { skip: 0, contentDigest: append.contentDigest, proceed }, ending, ports)
 }
 
 /** Given once or again, it is the same. @throws Refusal where the episode was refused */

@@ -11,7 +11,7 @@ import type { Peer } from '../http/peer.ts'
 import { drainUnread } from '../http/problem.ts'
 import type { Upload } from '../store/upload.ts'
 import type { Uploads } from '../store/uploads.ts'
-import { type AppendPorts, appendBody } from './append-body.ts'
+import { type AppendPorts, appendBody, type Body } from './append-body.ts'
 import { endingWith } from './ending.ts'
 import { admitBody, orRefuse, type Passed, type PreflightPorts, preflight, refuseIf } from './preflight.ts'
 import { already, asRefusal } from './publish-episode.ts'
@@ -49,9 +49,12 @@ export async function createUpload(
   using ending = endingWith(ports.cut)
   using _turn = await upload.turn(ending.controller)
   if (upload.gone) throw new Refusal('upload-gone', 'the upload was cancelled by another request')
-  if (claim.expectsContinue) response.writeContinue()
+  const proceed = () => {
+    if (claim.expectsContinue) response.writeContinue()
+  }
   if (creation.contentLength !== 0 && upload.finished === undefined)
-    await receive(request, upload, creation, ending.controller.signal, ports)
+    await receive(request, upload, { contentDigest: creation.contentDigest, proceed }, ending.controller.signal, ports)
+  else drainUnread(request, response, ports.drain)
   response.writeHead(201, { ...uploadHeaders(upload, false, ports), location: uploadPath(upload), 'content-length': 0 })
   response.end()
 }
@@ -59,13 +62,13 @@ export async function createUpload(
 async function receive(
   request: IncomingMessage,
   upload: Upload,
-  { contentDigest }: Creation,
+  body: Pick<Body, 'contentDigest' | 'proceed'>,
   ending: AbortSignal,
   ports: CreateUploadPorts,
 ): Promise<void> {
   admitBody(upload.state.host, ports)
   try {
-    await appendBody(request, upload, { skip: upload.offset, contentDigest }, ending, ports)
+    await appendBody(request, upload, { ...body, skip: upload.offset }, ending, ports)
   } catch (error) {
     throw asRefusal(error)
   }

@@ -23,7 +23,7 @@ export interface FinishPorts extends PublishPorts {
  */
 export async function finishUpload(upload: Upload, peer: Peer, started: number, ports: FinishPorts): Promise<FinalAnswer> {
   const answer = await finalAnswer(upload, peer, started, ports)
-  const kept = upload.finish(answer, Date.now() + ports.uploads.maxAgeMs)
+  const kept = ports.uploads.finish(upload, answer, Date.now())
   // The episode has its row: what is told of it is true whether or not it can be told again.
   await kept.catch((error: unknown) => ports.log.warn({ err: error }, 'the answer of an upload cannot be kept'))
   return answer

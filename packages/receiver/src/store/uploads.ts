@@ -5,7 +5,7 @@ import { type HostName, timestamp } from '@cis490/shared/ids.ts'
 import type { EpisodeKey } from '../core/episode-key.ts'
 import { type RecoveredUploads, recoverUploads } from './recover-uploads.ts'
 import { Upload, type UploadPaths } from './upload.ts'
-import type { UploadState } from './upload-state.ts'
+import type { FinalAnswer, UploadState } from './upload-state.ts'
 
 /** Names of expired uploads that are remembered, so that their clients can be told. */
 const rememberedNames = 10_000
@@ -21,7 +21,9 @@ export class Uploads implements AsyncDisposable {
   readonly recovered: RecoveredUploads
   readonly maxAgeMs: number
   readonly #folders: UploadFolders
-  readonly #all = new Map<string, Upload>()
+  readonly #open = new Map<string, Upload>()
+  /** Apart, because every creation and every count looks through the open ones. */
+  readonly #ended = new Map<string, Upload>()
   readonly #expired = new Set<string>()
 
   private constructor(folders: UploadFolders, maxAgeMs: number, recovered: RecoveredUploads) {
@@ -34,22 +36,26 @@ export class Uploads implements AsyncDisposable {
   static async open(folders: UploadFolders, maxAgeMs: number, now: number): Promise<Uploads> {
     const { states, expired, ...recovered } = await recoverUploads(folders.uploads, now)
     const uploads = new Uploads(folders, maxAgeMs, recovered)
-    for (const [name, state] of states) uploads.#all.set(name, new Upload(name, uploads.#paths(name), state))
+    for (const [name, state] of states) {
+      const upload = new Upload(name, uploads.#paths(name), state)
+      uploads.#group(upload).set(name, upload)
+    }
     for (const name of expired) uploads.#rememberExpired(name)
     return uploads
   }
 
   /** @returns 'expired' for one that is known to have been there */
   find(name: string, now: number): Upload | 'expired' | undefined {
-    const upload = this.#all.get(name)
+    const upload = this.#open.get(name) ?? this.#ended.get(name)
     if (this.#expired.has(name) || (upload && !upload.busy && upload.expiresAt <= now)) return 'expired'
     return upload?.gone ? undefined : upload
   }
 
   /** The open upload of the same bytes, if there is one. */
   openFor({ host, id }: EpisodeKey, sha256: string, length: number, now: number): Upload | undefined {
-    for (const upload of this.#open()) {
-      const { state } = upload
+    for (const upload of this.#open.values()) {
+      const { state, gone, finished } = upload
+      if (gone || finished) continue
       if (state.host !== host || state.id !== id || state.sha256 !== sha256 || state.length !== length) continue
       if (upload.busy || upload.expiresAt > now) return upload
     }
@@ -61,7 +67,7 @@ export class Uploads implements AsyncDisposable {
     const name = randomBytes(16).toString('hex')
     const times = { created_at: timestamp(now), expires_at: timestamp(now + this.maxAgeMs) }
     const upload = new Upload(name, this.#paths(name), { ...facts, offset: 0, ...times })
-    this.#all.set(name, upload)
+    this.#open.set(name, upload)
     try {
       await upload.begin()
       return upload
@@ -73,28 +79,35 @@ export class Uploads implements AsyncDisposable {
 
   /** The caller has the upload's turn. */
   async remove(upload: Upload): Promise<void> {
-    this.#all.delete(upload.name)
+    this.#group(upload).delete(upload.name)
     await upload.discard()
   }
 
+  /** Keeps the answer that ended the upload. The caller has its turn. */
+  async finish(upload: Upload, answer: FinalAnswer, now: number): Promise<void> {
+    await upload.finish(answer, now + this.maxAgeMs)
+    this.#open.delete(upload.name)
+    this.#ended.set(upload.name, upload)
+  }
+
   openOf(host: HostName): number {
-    return this.#open().filter(({ state }) => state.host === host).length
+    return this.#alive().filter(({ state }) => state.host === host).length
   }
 
   get open(): number {
-    return this.#open().length
+    return this.#alive().length
   }
 
   /** Bytes that open uploads may still bring. */
   get reserved(): number {
-    return this.#open().reduce((sum, { state, taken }) => sum + state.length - taken, 0)
+    return this.#alive().reduce((sum, { state, taken }) => sum + state.length - taken, 0)
   }
 
   /** Removes what nobody has touched for its whole age. @returns how many */
   async expire(now: number): Promise<number> {
     let removed = 0
-    for (const upload of [...this.#all.values()]) {
-      if (upload.gone) this.#all.delete(upload.name)
+    for (const upload of [...this.#open.values(), ...this.#ended.values()]) {
+      if (upload.gone) this.#group(upload).delete(upload.name)
       if (upload.gone || upload.busy || upload.expiresAt > now) continue
       this.#rememberExpired(upload.name)
       await this.remove(upload)
@@ -105,11 +118,16 @@ export class Uploads implements AsyncDisposable {
 
   /** Waits until whoever has a turn has settled. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#all.values()].map(async (upload) => (await upload.turn())[Symbol.dispose]()))
+    await Promise.all([...this.#open.values()].map(async (upload) => (await upload.turn())[Symbol.dispose]()))
   }
 
-  #open(): Upload[] {
-    return [...this.#all.values()].filter(({ finished, gone }) => finished === undefined && !gone)
+  /** What was lost stays in the map until the next expiry. */
+  #alive(): Upload[] {
+    return [...this.#open.values()].filter(({ gone }) => !gone)
+  }
+
+  #group({ finished }: Upload): Map<string, Upload> {
+    return finished === undefined ? this.#open : this.#ended
   }
 
   #rememberExpired(name: string): void {

@@ -25,13 +25,16 @@ export function readConfig(options: CommandOptions): AgentConfig {
   return loadConfig(options.config, AgentConfig)
 }
 
-/** @throws UserError (exit 3) while another process holds the agent's lock */
+/** Another process holds the agent's lock: the daemon, mostly. */
+export class AgentAtWork extends UserError {}
+
+/** @throws AgentAtWork (exit 3) */
 export async function takeAgentLock(config: AgentConfig): Promise<ProcessLock> {
   const path = join(config.paths.state, 'agent.lock')
   await makeDir(config.paths.state)
   const lock = takeLock(path)
   if (lock) return lock
-  throw new UserError(
+  throw new AgentAtWork(
     `cis490-agent run is at work (it ships by itself), or another command holds ${path}; try again later`,
     exit.undetermined,
   )

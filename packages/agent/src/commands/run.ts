@@ -12,6 +12,7 @@ import { nextTurn } from '../core/pass-plan.ts'
 import { gateAsker } from './ask-gate.ts'
 import { type AgentContext, action, type CommandOptions, openOutbox, readConfig, takeAgentLock } from './context.ts'
 import { scan } from './scan-episodes.ts'
+import { settleCarried } from './settle-carried.ts'
 import { shipPass } from './ship-pass.ts'
 import { endOnSignal } from './signals.ts'
 import { Wake } from './wake.ts'
@@ -65,6 +66,11 @@ async function shipLoop(context: AgentContext, app: App, signal: AbortSignal, wa
   while (!signal.aborted) {
     // Whoever mended the certificate need not tell us: the probe goes out with the files of now.
     if (memory.hold.code.startsWith('certificate-') && !isHeld(memory.hold, now())) reload(app, context, wake)
+    try {
+      await settleCarried(context, app.shipping.pins)
+    } catch (error) {
+      context.log.error({ event: 'settle-failed', cause: messageOf(error) }, 'could not settle what a stick brought')
+    }
     await app.manners.whenAllowed(signal)
     try {
       await shipPass(app.shipping, 'due', signal)

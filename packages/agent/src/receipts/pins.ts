@@ -13,13 +13,14 @@ import { type Arithmetic, type PinnedKey, pinsInForce } from '../core/receipt-tr
 
 export const arithmetic: Arithmetic = { verify: ed25519Verify, keyId: ed25519KeyId }
 
-const Kept = z.object({
+/** A believed key as it is written down. */
+export const PinnedKeyRow = z.object({
   id: ReceiptKeyId,
   public_key: ReceiptKey.shape.public_key,
   how: z.enum(['first-use', 'vouched', 'configured']),
   vouched_by: z.array(Voucher),
-  pinned_at: z.string(),
 })
+const Kept = PinnedKeyRow.extend({ pinned_at: z.string() })
 const File = z.object({ keys: z.array(Kept) })
 type Kept = z.infer<typeof Kept>
 

@@ -2,8 +2,12 @@
 import type { Scenario } from './scenario.ts'
 
 const loaders = {
-  race: async () => (await import('./scenarios/race.ts')).race,
   put: async () => (await import('./scenarios/put.ts')).put,
+  upload: async () => (await import('./scenarios/upload.ts')).uploadScenario,
+  crowd: async () => (await import('./scenarios/crowd.ts')).crowd,
+  gate: async () => (await import('./scenarios/gate.ts')).gate,
+  race: async () => (await import('./scenarios/race.ts')).race,
+  report: async () => (await import('./scenarios/report.ts')).reportScenario,
 } satisfies Record<string, () => Promise<Scenario>>
 
 export const scenarioNames = Object.keys(loaders) as readonly (keyof typeof loaders)[]

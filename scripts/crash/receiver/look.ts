@@ -17,7 +17,7 @@ const expectedFiles = [
   /^index\.jsonl$/,
   /^rejects\.jsonl(\.\d+)?$/,
   /^taints\.jsonl$/,
-  /^prunes\.jsonl$/,
+  /^(prunes|losses)\.jsonl$/,
   /^gate-cache\.json$/,
   /^receipt-key[^/]*$/,
   /^admin\.sock$/,

@@ -1,7 +1,7 @@
 /** gate-cache.json: the last good commit set, for a start while the forge is down. */
 import { readFile } from 'node:fs/promises'
 import { CommitSha, timestamp } from '@cis490/shared/ids.ts'
-import { replaceFile } from '@cis490/shared/node/durable.ts'
+import { removeFile, replaceFile } from '@cis490/shared/node/durable.ts'
 import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { z } from 'zod'
@@ -30,6 +30,11 @@ export class GateCache {
     this.#path = path
     this.#of = of
     this.#log = log
+  }
+
+  /** At start: what a crash inside of a replacement left. Never throws: the next save replaces it. */
+  async removeLeftover(): Promise<void> {
+    await removeFile(`${this.#path}.tmp`).catch(() => undefined)
   }
 
   /** @returns undefined where there is no file, or none that fits this repository, branch and window */

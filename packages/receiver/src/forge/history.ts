@@ -65,6 +65,7 @@ export class CommitHistory implements AsyncDisposable {
   /** Waits for the first attempt, at most 5 s, so that with a healthy forge there is a set before the first request. Never throws for a source. */
   static async start(options: HistoryOptions): Promise<CommitHistory> {
     const history = new CommitHistory(options)
+    await history.#cache.removeLeftover()
     const first = history.#refresh()
     if (!(await within(startWaitMs, first))) {
       const stored = await history.#sources.fromDisk()

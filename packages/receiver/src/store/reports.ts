@@ -1,8 +1,9 @@
 /** `host-health/<host>.json`: the last report of each host, the bytes as sent; the file's mtime is the receive time. */
 import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { HostName, timestamp } from '@cis490/shared/ids.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
-import { makeDir, replaceFile } from '@cis490/shared/node/durable.ts'
+import { makeDir, removeFile, replaceFile } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import type { StoreLayout } from './layout.ts'
 
@@ -23,6 +24,8 @@ export class Reports {
 
   static async open(layout: StoreLayout): Promise<Reports> {
     await makeDir(layout.reports)
+    // Left by a crash inside of a replacement; the report before it is whole.
+    for (const name of await readdir(layout.reports)) if (name.endsWith('.tmp')) await removeFile(join(layout.reports, name))
     return new Reports(layout)
   }
 

@@ -14,6 +14,7 @@ import { registerShip } from './commands/ship.ts'
 import { registerStatus } from './commands/status.ts'
 
 import { registerVerify } from './commands/verify.ts'
+import { registerWhy } from './commands/why.ts'
 
 const program = makeProgram('cis490-agent', 'Packs finished episodes of this host and ships them to the receiver', build.version)
 registerScan(program)
@@ -28,4 +29,5 @@ registerPause(program)
 registerExport(program)
 registerImportReceipts(program)
 registerVerify(program)
+registerWhy(program)
 await runProgram(program, process.argv)

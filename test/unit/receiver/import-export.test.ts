@@ -238,3 +238,13 @@ test('the socket of a receiver that was killed does not keep the next one from i
   await next.stop()
   expect(existsSync(join(stateDir, 'admin.sock'))).toBe(false)
 })
+
+test('a store in a deep folder has its socket too, although the kernel takes 107 bytes', async () => {
+  const stateDir = join(site.newStateDir(), 'deep'.repeat(20), 'deeper'.repeat(10))
+  const deep = await site.start({ stateDir })
+  const path = join(stateDir, 'admin.sock')
+  expect(path.length).toBeGreaterThan(150)
+  expect(await new AdminClient(path).answers()).toBe(true)
+  await deep.stop()
+  expect(existsSync(path)).toBe(false)
+})

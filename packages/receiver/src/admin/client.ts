@@ -2,6 +2,7 @@
 import { type IncomingMessage, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { isErrno } from '@cis490/shared/node/errno.ts'
+import { socketPath } from '@cis490/shared/node/socket-path.ts'
 
 export interface AdminAnswer {
   readonly status: number
@@ -34,7 +35,8 @@ export class AdminClient {
   /** The verdict comes before the body (RFC 9110 section 10.1.1), so a refused body is not even read. */
   async ask(method: string, path: string, { headers = {}, body }: AdminQuestion = {}): Promise<AdminAnswer> {
     const expect = body ? { expect: '100-continue' } : {}
-    const outgoing = request({ socketPath: this.#socketPath, method, path, agent: false, headers: { ...headers, ...expect } })
+    using short = socketPath(this.#socketPath)
+    const outgoing = request({ socketPath: short.path, method, path, agent: false, headers: { ...headers, ...expect } })
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     outgoing.on('response', resolve).on('error', reject)
     let sending = Promise.resolve()

@@ -5,6 +5,7 @@ import { HostName } from '@cis490/shared/ids.ts'
 import { removeFile } from '@cis490/shared/node/durable.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
+import { socketPath } from '@cis490/shared/node/socket-path.ts'
 import { header } from '@cis490/shared/protocol.ts'
 import type { Peer } from './peer.ts'
 
@@ -15,9 +16,11 @@ export const fingerprintHeader = 'x-cis490-cert-fingerprint'
 export async function listenForOperator(server: Server, path: string, log: Logger): Promise<void> {
   try {
     await removeFile(path)
+    const short = socketPath(path)
+    server.once('close', () => short[Symbol.dispose]())
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
-      server.listen(path, () => {
+      server.listen(short.path, () => {
         server.off('error', reject)
         resolve()
       })

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { parseConfig } from '@cis490/shared/node/config-file.ts'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { makeApp } from '../../../packages/agent/src/app.ts'
+import { takeAgentLock } from '../../../packages/agent/src/commands/context.ts'
 import { scan } from '../../../packages/agent/src/commands/scan-episodes.ts'
 import { shipPass } from '../../../packages/agent/src/commands/ship-pass.ts'
 import { AgentConfig } from '../../../packages/agent/src/config.ts'
@@ -84,4 +85,11 @@ test('the rate limit holds for all transfers together', async () => {
     expect(sum).toBeLessThanOrEqual(256 * 1024 * ((one.at - started) / 1000 + 0.25) + 2048)
   }
   expect(sum).toBeGreaterThanOrEqual(bytes)
+})
+
+test.each(['outbox', 'state'] as const)('a folder that cannot be made is told with its key: paths.%s', async (key) => {
+  const home = makeAgentHome()
+  const paths = { episodes: home.episodes, outbox: home.outbox, state: home.state, [key]: '/proc/none/here' }
+  const config = AgentConfig.parse({ receiver: { url: 'http://127.0.0.1:1' }, paths })
+  await expect(takeAgentLock(config)).rejects.toThrow(`paths.${key}: cannot write to /proc/none/here (ENOENT`)
 })

@@ -2,12 +2,12 @@
 import { join } from 'node:path'
 import { exit, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
-import { makeDir } from '@cis490/shared/node/durable.ts'
 import { type Logger, makeLogger } from '@cis490/shared/node/log.ts'
 import { type ProcessLock, takeLock } from '@cis490/shared/node/process-lock.ts'
 import { AgentConfig } from '../config.ts'
 import { Outbox } from '../outbox/outbox.ts'
 import { Reserve } from '../outbox/reserve.ts'
+import { readyFolders } from './folders.ts'
 
 export interface CommandOptions {
   readonly config: string
@@ -31,7 +31,7 @@ export class AgentAtWork extends UserError {}
 /** @throws AgentAtWork (exit 3) */
 export async function takeAgentLock(config: AgentConfig): Promise<ProcessLock> {
   const path = join(config.paths.state, 'agent.lock')
-  await makeDir(config.paths.state)
+  await readyFolders(config, 'state', 'outbox')
   const lock = takeLock(path)
   if (lock) return lock
   throw new AgentAtWork(

@@ -3,13 +3,13 @@ import { userInfo } from 'node:os'
 import { parseDuration } from '@cis490/shared/duration.ts'
 import { timestamp } from '@cis490/shared/ids.ts'
 import { addCommand, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
-import { makeDir } from '@cis490/shared/node/durable.ts'
 import { printable } from '@cis490/shared/printable.ts'
 import type { Command } from 'commander'
 import { defaultConfigFile } from '../config.ts'
 import { parseUntil } from '../core/until.ts'
 import { readPause, removePause, writePause } from '../ship/pause-file.ts'
 import { action, type CommandOptions, readConfig } from './context.ts'
+import { readyFolders } from './folders.ts'
 import { describeManner } from './make-manners.ts'
 
 interface PauseOptions extends CommandOptions {
@@ -33,7 +33,7 @@ async function runPause(options: PauseOptions): Promise<number> {
   const until = untilOf(options, now)
   const by = process.env['SUDO_USER'] || userInfo().username
   const reason = options.reason?.trim()
-  await makeDir(config.paths.state)
+  await readyFolders(config, 'state')
   await writePause(config.paths.state, {
     since: timestamp(now),
     by,

@@ -1,4 +1,5 @@
 /** The gated lane: each distinct commit is asked about once when there is a reason to, and all its entries follow the answer. */
+import { counted } from '@cis490/shared/counted.ts'
 import type { GateAnswer } from '@cis490/shared/gate-answer.ts'
 import { gateVerdict, remember, whyAsk } from '../core/gate-lane.ts'
 import type { Entry } from '../outbox/entry.ts'
@@ -31,7 +32,7 @@ async function release(shipping: Shipping, entries: readonly Entry[]): Promise<v
 
 function remind(shipping: Shipping, commit: string | undefined, answer: GateAnswer, entries: readonly Entry[]): void {
   const code = answer.code ?? entries[0]?.last?.code ?? 'commit-not-in-window'
-  const detail = `${entries.length} episodes wait on the gated lane`
+  const detail = `${counted(entries.length, 'episode')} on the gated lane`
   const head = answer.head_commit ?? answer.head ?? undefined
   shipping.teller.tell({ code, detail, commit, head, remediation: answer.remediation })
 }

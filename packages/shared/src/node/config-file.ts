@@ -1,8 +1,9 @@
 /** One TOML file a program: strict schema, and errors that name file, line and key. */
 import { readFileSync } from 'node:fs'
 import { parse, TomlError } from 'smol-toml'
-import type { z } from 'zod'
-import { messageOf } from './errno.ts'
+import { z } from 'zod'
+import { nearest } from '../nearest.ts'
+import { isErrno, messageOf } from './errno.ts'
 
 /** The user's mistake, ready to print; exit 78. */
 export class ConfigError extends Error {
@@ -24,15 +25,42 @@ export function parseConfig<T extends z.ZodType>(text: string, path: string, sch
   }
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  throw new ConfigError(result.error.issues.flatMap((issue) => describe(issue, text, path)).join('\n'))
+  throw new ConfigError(result.error.issues.flatMap((issue) => describe(issue, text, path, schema)).join('\n'))
 }
 
-function describe(issue: z.core.$ZodIssue, text: string, path: string): string[] {
+function describe(issue: z.core.$ZodIssue, text: string, path: string, schema: z.ZodType): string[] {
   const at = issue.path.map(String)
   if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => `${place(path, text, [...at, key])}: unknown key ${[...at, key].join('.')}`)
+    return issue.keys.map((key) => {
+      const meant = suggestion([...at, key], schema)
+      return `${place(path, text, [...at, key])}: unknown key ${[...at, key].join('.')}${meant === undefined ? '' : `; did you mean ${meant}?`}`
+    })
   const name = at.join('.') || 'the file'
   return [`${place(path, text, at)}: ${name}: ${issue.message}`]
+}
+
+interface JsonSchema {
+  readonly properties?: Readonly<Record<string, JsonSchema>>
+}
+
+/** A key of the same name in another table, or one of this table that is spelled much like it. */
+function suggestion(key: readonly string[], schema: z.ZodType): string | undefined {
+  const known = keysOf(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema)
+  const table = key.slice(0, -1).join('.')
+  const name = key.at(-1) ?? ''
+  const siblings = known.filter((one) => one.slice(0, Math.max(0, one.lastIndexOf('.'))) === table)
+  const moved = known.filter((one) => one !== key.join('.') && one.slice(one.lastIndexOf('.') + 1) === name)
+  const leaf = (one: string) => one.slice(one.lastIndexOf('.') + 1)
+  const [close] = nearest(name, siblings.map(leaf), 1)
+  return close === undefined ? moved[0] : [...key.slice(0, -1), close].join('.')
+}
+
+/** Dotted paths, tables too. */
+function keysOf(schema: JsonSchema, prefix = ''): string[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, below]) => [
+    `${prefix}${name}`,
+    ...keysOf(below, `${prefix}${name}.`),
+  ])
 }
 
 function place(path: string, text: string, key: string[]): string {
@@ -79,6 +107,9 @@ function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    throw new ConfigError(`cannot read the configuration ${path}: ${messageOf(error).split(',')[0]}`)
+    const step = isErrno(error, 'ENOENT')
+      ? '; copy the example from etc/ of the checkout, or name another file with --config'
+      : ''
+    throw new ConfigError(`cannot read the configuration ${path}: ${messageOf(error).split(',')[0]}${step}`)
   }
 }

@@ -29,7 +29,7 @@ test.each(['serve', 'fsck', 'backfill', 'check-config'])('%s without its configu
   const { status, stdout, stderr } = run(command, '--config', path)
   expect([status, stdout]).toEqual([78, ''])
   expect(stderr).toBe(
-    `cis490-receiver: bad configuration\ncannot read the configuration ${path}: ENOENT: no such file or directory\n`,
+    `cis490-receiver: bad configuration\ncannot read the configuration ${path}: ENOENT: no such file or directory; copy the example from etc/ of the checkout, or name another file with --config\n`,
   )
 })
 
@@ -38,7 +38,7 @@ test('an unknown key is 78 with file, line and key', () => {
   writeFileSync(path, '[limits]\nbodys = 3\n')
   const { status, stderr } = run('check-config', '--config', path)
   expect(status).toBe(78)
-  expect(stderr).toBe(`cis490-receiver: bad configuration\n${path}:2: unknown key limits.bodys\n`)
+  expect(stderr).toBe(`cis490-receiver: bad configuration\n${path}:2: unknown key limits.bodys; did you mean limits.bodies?\n`)
 })
 
 test.each([['--help'], ['--version'], ['serve', '--help']])('asking for %s is no mistake: 0', (...args) => {

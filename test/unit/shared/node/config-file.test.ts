@@ -29,12 +29,24 @@ test('an empty file is all defaults', () => {
 
 test.each([
   ['an unknown key at the top', 'listen = "a"\nlisten_on = "b"\n', '/etc/x.toml:2: unknown key listen_on'],
-  ['an unknown key in a table', '\n[limits]\nbodies = 3\n  bodiez = 4\n', '/etc/x.toml:4: unknown key limits.bodiez'],
-  ['an unknown key two tables down', '[limits.disk]\nroom = 1\nroam = 2\n', '/etc/x.toml:3: unknown key limits.disk.roam'],
-  ['an unknown dotted key', 'limits.bodiez = 1\n', '/etc/x.toml:1: unknown key limits.bodiez'],
-  ['an unknown quoted key', '[limits]\n"bodiez" = 1\n', '/etc/x.toml:2: unknown key limits.bodiez'],
-  ['an unknown table', 'listen = "a"\n\n[limit]\nbodies = 3\n', '/etc/x.toml:3: unknown key limit'],
-  ['an unknown key in an inline table', 'listen = "a"\nlimits = { bodiez = 4 }\n', '/etc/x.toml:2: unknown key limits.bodiez'],
+  [
+    'an unknown key in a table',
+    '\n[limits]\nbodies = 3\n  bodiez = 4\n',
+    '/etc/x.toml:4: unknown key limits.bodiez; did you mean limits.bodies?',
+  ],
+  [
+    'an unknown key two tables down',
+    '[limits.disk]\nroom = 1\nroam = 2\n',
+    '/etc/x.toml:3: unknown key limits.disk.roam; did you mean limits.disk.room?',
+  ],
+  ['an unknown dotted key', 'limits.bodiez = 1\n', '/etc/x.toml:1: unknown key limits.bodiez; did you mean limits.bodies?'],
+  ['an unknown quoted key', '[limits]\n"bodiez" = 1\n', '/etc/x.toml:2: unknown key limits.bodiez; did you mean limits.bodies?'],
+  ['an unknown table', 'listen = "a"\n\n[limit]\nbodies = 3\n', '/etc/x.toml:3: unknown key limit; did you mean limits?'],
+  [
+    'an unknown key in an inline table',
+    'listen = "a"\nlimits = { bodiez = 4 }\n',
+    '/etc/x.toml:2: unknown key limits.bodiez; did you mean limits.bodies?',
+  ],
   [
     'an unknown key in the second of three items',
     '[[deny]]\ncommit = "a"\n[[deny]]\ncommit = "b"\nwhy = "c"\n[[deny]]\ncommit = "d"\n',
@@ -45,7 +57,7 @@ test.each([
 })
 
 test('a key of the same name in another table is not mistaken for it', () => {
-  expect(mistake('[limits]\nbodies = 1\nlisten = "x"\n')).toBe('/etc/x.toml:3: unknown key limits.listen')
+  expect(mistake('[limits]\nbodies = 1\nlisten = "x"\n')).toBe('/etc/x.toml:3: unknown key limits.listen; did you mean listen?')
 })
 
 test('a wrong type says the key, its line and what is expected', () => {
@@ -80,7 +92,9 @@ test.each([
 test('a file that is missing or is a folder is a bad configuration that names it', () => {
   const dir = scratchDir()
   expect(() => loadConfig(join(dir, 'none.toml'), schema)).toThrow(
-    new ConfigError(`cannot read the configuration ${join(dir, 'none.toml')}: ENOENT: no such file or directory`),
+    new ConfigError(
+      `cannot read the configuration ${join(dir, 'none.toml')}: ENOENT: no such file or directory; copy the example from etc/ of the checkout, or name another file with --config`,
+    ),
   )
   mkdirSync(join(dir, 'folder.toml'))
   expect(() => loadConfig(join(dir, 'folder.toml'), schema)).toThrow(/cannot read the configuration .*folder\.toml: EISDIR/)

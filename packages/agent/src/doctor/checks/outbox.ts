@@ -1,4 +1,5 @@
 /** What waits in the outbox, and what waits for a person. */
+import { counted } from '@cis490/shared/counted.ts'
 import { formatDuration } from '@cis490/shared/duration.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { formatSize } from '@cis490/shared/size.ts'
@@ -56,12 +57,17 @@ function troubles({ lanes: { gated, quarantine }, stuck }: OutboxSummary): { tex
   return [
     ...(quarantine.count === 0
       ? []
-      : [{ text: `${episodes(quarantine.count)} refused for good`, remedy: 'cis490-agent outbox list, then release or drop' }]),
+      : [
+          {
+            text: `${counted(quarantine.count, 'episode')} refused for good`,
+            remedy: 'cis490-agent outbox list, then release or drop',
+          },
+        ]),
     ...(gated.count === 0
       ? []
       : [
           {
-            text: `${episodes(gated.count)} on the gated lane: their code is not in the window`,
+            text: `${counted(gated.count, 'episode')} on the gated lane: their code is not in the window`,
             remedy: 'update this host (cis490-agent ship shows the lines to paste), or ask for a waiver',
           },
         ]),
@@ -69,13 +75,9 @@ function troubles({ lanes: { gated, quarantine }, stuck }: OutboxSummary): { tex
       ? []
       : [
           {
-            text: `episode-stuck: ${episodes(stuck.length)} that will not finish, first ${first.id} (${first.reason})`,
+            text: `episode-stuck: ${counted(stuck.length, 'episode')} that will not finish, first ${first.id} (${first.reason})`,
             remedy: 'touch meta.json of an episode that is whole; write a valid one where it is broken',
           },
         ]),
   ]
-}
-
-function episodes(count: number): string {
-  return count === 1 ? '1 episode' : `${count} episodes`
 }

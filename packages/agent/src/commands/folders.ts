@@ -1,0 +1,23 @@
+/** The agent's own folders: there and writable, or a line that says which key, what is wrong and what to do. */
+import { constants } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { UserError } from '@cis490/shared/node/cli.ts'
+import { makeDir } from '@cis490/shared/node/durable.ts'
+import { messageOf } from '@cis490/shared/node/errno.ts'
+import type { AgentConfig } from '../config.ts'
+
+/** @throws UserError (exit 3) */
+export async function readyFolders({ paths }: AgentConfig, ...keys: (keyof AgentConfig['paths'])[]): Promise<void> {
+  for (const key of keys) {
+    const path = paths[key]
+    try {
+      await makeDir(path)
+      await access(path, constants.W_OK | constants.X_OK)
+    } catch (error) {
+      const why = messageOf(error).split(',')[0]
+      throw new UserError(
+        `paths.${key}: cannot write to ${path} (${why}); make the folder and give it to the user that runs the agent`,
+      )
+    }
+  }
+}

@@ -14,8 +14,8 @@ export interface RowFacts {
 export type SidecarFacts =
   | { readonly state: 'missing' }
   | { readonly state: 'damaged' }
-  /** @property links names of the file: the upload that wrote it still has its own when there are two */
-  | { readonly state: 'good'; readonly receipt: Receipt; readonly text: string; readonly links: number }
+  /** @property uploading the upload that wrote it still has its own name for it */
+  | { readonly state: 'good'; readonly receipt: Receipt; readonly text: string; readonly uploading: boolean }
 
 export interface ArchiveFacts {
   readonly bytes: number
@@ -63,10 +63,10 @@ export function receiptFor(value: unknown, key: EpisodeKey): Receipt | undefined
   return parsed.success && parsed.data.host === key.host && parsed.data.id === key.id ? (value as Receipt) : undefined
 }
 
-export function readSidecar(text: string | undefined, links: number, key: EpisodeKey): SidecarFacts {
+export function readSidecar(text: string | undefined, uploading: boolean, key: EpisodeKey): SidecarFacts {
   if (text === undefined) return { state: 'missing' }
   const receipt = receiptFor(parseObject(text), key)
-  return receipt ? { state: 'good', receipt, text, links } : { state: 'damaged' }
+  return receipt ? { state: 'good', receipt, text, uploading } : { state: 'damaged' }
 }
 
 /** Whether the archive has to be read before it can be said which receipt holds. */
@@ -114,8 +114,8 @@ function judgeGone(facts: EpisodeFacts, receipt: Held | undefined): EpisodeVerdi
   const faults: Fault[] = []
   if (row) faults.push({ kind: 'row-without-archive', detail: `seq ${row.row.seq ?? 'none'}` })
   if (lone) faults.push({ kind: 'sidecar-without-archive', detail: facts.key.id })
-  // The upload that died between its two names still has the other names of its files.
-  if (!row && facts.sidecar.state === 'good' && facts.sidecar.links > 1) return { faults, mend: { do: 'remove-sidecar' } }
+  // The upload died between its two names, and nobody was promised anything.
+  if (!row && facts.sidecar.state === 'good' && facts.sidecar.uploading) return { faults, mend: { do: 'remove-sidecar' } }
   const reason = row ? 'row-without-archive' : 'sidecar-without-archive'
   return { faults, mend: faults.length === 0 ? { do: 'nothing' } : { do: 'lose', reason, receipt: receipt?.receipt } }
 }

@@ -15,15 +15,16 @@ import type { EpisodeKey, StoreLayout } from '../layout.ts'
 /** Which archives are read to their end: none, those of which it is not clear which receipt holds or that were touched, or all. */
 export type HashPolicy = 'never' | 'doubtful' | 'always'
 
+/** @param look.uploading inodes of the files that uploads still have names for */
 export async function lookEpisode(
   layout: StoreLayout,
   key: EpisodeKey,
   rows: readonly RowFacts[],
   pruned: boolean,
-  hashes: HashPolicy,
+  { hashes, uploading }: { hashes: HashPolicy; uploading: ReadonlySet<number> },
 ): Promise<EpisodeFacts> {
   const path = layout.archive(key)
-  const [info, sidecar] = await Promise.all([regularFile(path), lookSidecar(layout.sidecar(key), key)])
+  const [info, sidecar] = await Promise.all([regularFile(path), lookSidecar(layout.sidecar(key), key, uploading)])
   const facts = { key, rows, sidecar, pruned, archive: info && { bytes: info.size, sha256: undefined } }
   if (!info) return facts
   const wanted = hashes === 'always' || (hashes === 'doubtful' && (inDoubt(facts) || touched(facts, info.mtimeMs)))
@@ -57,7 +58,7 @@ async function regularFile(path: string): Promise<{ size: number; mtimeMs: numbe
 /** No receipt is this long. */
 const longestSidecar = 1 << 20
 
-async function lookSidecar(path: string, key: EpisodeKey): Promise<SidecarFacts> {
+async function lookSidecar(path: string, key: EpisodeKey, uploading: ReadonlySet<number>): Promise<SidecarFacts> {
   if (!(await regularFile(path))) return { state: 'missing' }
   await using file: FileHandle | undefined = await open(path, 'r').catch((error: unknown) => {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
@@ -66,5 +67,5 @@ async function lookSidecar(path: string, key: EpisodeKey): Promise<SidecarFacts>
   const info = await file?.stat()
   if (!file || !info) return { state: 'missing' }
   if (info.size > longestSidecar) return { state: 'damaged' }
-  return readSidecar(await file.readFile('utf8'), info.nlink, key)
+  return readSidecar(await file.readFile('utf8'), uploading.has(info.ino), key)
 }

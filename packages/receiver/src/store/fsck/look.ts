@@ -8,7 +8,7 @@ import { Prunes } from '../prunes.ts'
 import { type Shelf, walkShelves, walkStrays } from '../walk.ts'
 import { IndexPicture } from './index-picture.ts'
 import { type HashPolicy, lookEpisode } from './look-episode.ts'
-import { lookLeftovers, lookTails } from './other-files.ts'
+import { inodesOfUploads, lookLeftovers, lookTails } from './other-files.ts'
 
 export interface LookOptions {
   readonly hashes: HashPolicy
@@ -40,6 +40,7 @@ export class Picture {
   readonly #layout: StoreLayout
   readonly hashes: HashPolicy
   readonly #prunes: Prunes
+  #uploading: ReadonlySet<number> = new Set()
 
   private constructor(layout: StoreLayout, hashes: HashPolicy) {
     this.#layout = layout
@@ -50,6 +51,7 @@ export class Picture {
 
   static async take(layout: StoreLayout, options: LookOptions): Promise<Picture> {
     const picture = new Picture(layout, options.hashes)
+    picture.#uploading = await inodesOfUploads(layout)
     // The store first: an archive has its name before its row is written.
     const shelves = await Array.fromAsync(walkShelves(layout))
     picture.strangers.push(...(await Array.fromAsync(walkStrays(layout))))
@@ -92,7 +94,10 @@ export class Picture {
   /** @returns whether the archive is there */
   async #judge(key: EpisodeKey): Promise<boolean> {
     const rows = this.index.rowsOf(key)
-    const facts = await lookEpisode(this.#layout, key, rows, this.#prunes.has(key), this.hashes)
+    const facts = await lookEpisode(this.#layout, key, rows, this.#prunes.has(key), {
+      hashes: this.hashes,
+      uploading: this.#uploading,
+    })
     const verdict = judgeEpisode(facts)
     const name = `${key.host}/${key.id}`
     if (verdict.faults.length > 0) this.ill.set(name, { key, rows: rows.length, verdict })

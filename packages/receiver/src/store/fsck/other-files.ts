@@ -1,5 +1,5 @@
 /** The files of rows beside the index, and what lies where bodies come in. */
-import { open, readdir, readFile } from 'node:fs/promises'
+import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
@@ -48,6 +48,17 @@ export async function lookLeftovers(layout: StoreLayout): Promise<Finding[]> {
     if (fault !== undefined) found.push({ kind: 'damaged-upload', at: join('uploads', name), detail: fault })
   }
   return found
+}
+
+/** Files that an upload has names for: a sidecar among them was linked by an upload that has not ended. */
+export async function inodesOfUploads(layout: StoreLayout): Promise<Set<number>> {
+  const inodes = new Set<number>()
+  for (const folder of [layout.incoming, layout.uploads])
+    for (const name of await names(folder)) {
+      const info = await stat(join(folder, name)).catch(() => undefined)
+      if (info) inodes.add(info.ino)
+    }
+  return inodes
 }
 
 async function uploadFault(layout: StoreLayout, name: string, all: ReadonlySet<string>): Promise<string | undefined> {

@@ -2,6 +2,7 @@
 import { build } from '@cis490/shared/node/build.ts'
 import { makeProgram, runProgram } from '@cis490/shared/node/cli.ts'
 import { registerBackfill } from './commands/backfill.ts'
+import { registerBackup } from './commands/backup.ts'
 import { registerCheckConfig } from './commands/check-config.ts'
 import { registerExplain } from './commands/explain.ts'
 import { registerFsck } from './commands/fsck.ts'
@@ -10,6 +11,7 @@ import { registerList } from './commands/list.ts'
 import { registerManifest } from './commands/manifest.ts'
 import { registerReceiptKey } from './commands/receipt-key.ts'
 import { registerPrune } from './commands/prune.ts'
+import { registerRestore } from './commands/restore.ts'
 import { registerServe } from './commands/serve.ts'
 import { registerTaint } from './commands/taint.ts'
 
@@ -24,5 +26,7 @@ registerExplain(program)
 registerImport(program)
 registerReceiptKey(program)
 registerPrune(program)
+registerBackup(program)
+registerRestore(program)
 registerCheckConfig(program)
 await runProgram(program, process.argv)

@@ -10,7 +10,8 @@ export interface ProcessLock extends Disposable {
 export function takeLock(path: string): ProcessLock | undefined {
   const database = new DatabaseSync(path)
   try {
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    // The journal stays in memory: a lock that writes could not be taken on a full disk.
+    database.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (error) {
     database.close()
     if (isErrno(error, 'ERR_SQLITE_ERROR') && /locked|busy/.test(error.message)) return undefined

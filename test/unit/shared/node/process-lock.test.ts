@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { takeLock } from '@cis490/shared/node/process-lock.ts'
 import { expect, onTestFinished, test } from 'vitest'
 import { scratchDir } from '../../../support/scratch.ts'
+import { fillUp, testOnTinyDisk, tinyDisk } from '../../../support/tiny-disk.ts'
 
 const module = new URL('../../../../packages/shared/src/node/process-lock.ts', import.meta.url).pathname
 
@@ -47,4 +48,14 @@ test('where no lock file can be, that is an error and not a lock that somebody h
   expect(() => takeLock(join(dir, 'no-folder', 'lock'))).toThrow()
   writeFileSync(join(dir, 'lock'), 'some text that is no lock file, and longer than a header'.repeat(20))
   expect(() => takeLock(join(dir, 'lock'))).toThrow()
+})
+
+testOnTinyDisk('the lock is taken on a full disk, by one only', () => {
+  const root = tinyDisk(2)
+  const path = join(root, 'agent.lock')
+  takeLock(path)?.[Symbol.dispose]()
+  fillUp(root)
+  using lock = takeLock(path)
+  expect(lock).toBeDefined()
+  expect(takeLock(path)).toBeUndefined()
 })

@@ -1,6 +1,7 @@
 /** Limits of load: what is refused for now, with Retry-After, and taken later. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { episode } from '../support/archives.ts'
+import { hostFiles, type IssuedFiles } from '../support/pki.ts'
 import { eventually, Site, type TestReceiver } from '../support/receiver.ts'
 import { problemOf, put, requestHead, uploadHeaders, Wire, type WireAnswer } from '../support/wire.ts'
 
@@ -135,5 +136,25 @@ describe('stopping', () => {
     await stopped
     expect(await leaving.incoming()).toEqual([])
     expect(await leaving.index()).toEqual([])
+  })
+})
+
+describe('a greedy host', () => {
+  it('that has all places gives back to hosts that wait: what it ends with goes to them', async () => {
+    const busy = await site.start({ limits: { bodies: 3, uploads_per_host: 64 } })
+    const names = ['lab-08', 'lab-09']
+    const others = await Promise.all(names.map((name) => hostFiles(site.pki.dir, name, site.pki.authority, name)))
+    const greedy = await Promise.all(['g0', 'g1', 'g2'].map((id) => begin(busy, id)))
+    for (const { wire } of greedy) expect((await wire.answer()).status).toBe(100)
+    const sendAs = (identity: IssuedFiles) => put(busy, 'one', episode('one', site.head), { commit: site.head, identity })
+    for (const other of others) expectLater(await sendAs(other), 503, 'overloaded')
+    // One place is free now, then two; the greedy one is first to ask for them.
+    for (const [k, place] of greedy.slice(0, 2).entries()) {
+      expect((await place.finish()).status).toBe(201)
+      expectLater(await send(busy, `g${k + 3}`), 429, 'rate')
+    }
+    for (const other of others) expect((await sendAs(other)).status).toBe(201)
+    expect((await send(busy, 'g3')).status).toBe(201)
+    for (const { wire } of greedy) wire.socket.destroy()
   })
 })

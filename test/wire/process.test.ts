@@ -61,7 +61,8 @@ describe('SIGTERM', () => {
       (status) => status === 503,
     )
     const refused = await put(receiver, 'late', late, { commit: site.head })
-    expect([refused.status, problemOf(refused).code, refused.headers['retry-after']]).toEqual([503, 'shutting-down', '5'])
+    expect([refused.status, problemOf(refused).code]).toEqual([503, 'shutting-down'])
+    expect(refused.headers['retry-after']).toMatch(/^[345]$/)
     // The listener has closed; what runs goes on.
     await eventually(
       () =>

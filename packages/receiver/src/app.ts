@@ -35,6 +35,9 @@ import { Uploads } from './store/uploads.ts'
 /** How long a load balancer gets to see that this receiver is going. */
 const lameDuckMs = 2000
 
+/** What cut bodies get to become durable and be answered, on a busy disk too. */
+const lastAnswersMs = 4000
+
 export interface Receiver {
   readonly url: string
   readonly opsUrl: string
@@ -202,7 +205,7 @@ export async function startReceiver(
       state.stopping = true
       if (announce) await new Promise((resolve) => setTimeout(resolve, lameDuckMs))
       const deadline = setTimeout(() => cut.abort(shuttingDown()), config.drain)
-      await Promise.all([server, admin].map((one) => closeListener(one, config.drain + 1000)))
+      await Promise.all([server, admin].map((one) => closeListener(one, config.drain + lastAnswersMs)))
       clearTimeout(deadline)
       await owned.disposeAsync()
     },

@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest'
-import { type Load, lengthVerdict, loadVerdict, roomVerdict, tooSlow } from '../../../packages/receiver/src/core/load.ts'
+import {
+  bodiesVerdict,
+  type Load,
+  lengthVerdict,
+  quotaVerdict,
+  roomVerdict,
+  tooSlow,
+} from '../../../packages/receiver/src/core/load.ts'
 
 const limits = {
   max_episode_size: 1000,
@@ -9,7 +16,15 @@ const limits = {
   episodes_per_day: 3,
   headroom: 100,
 }
-const calm: Load = { bodies: 0, uploadsOfHost: 0, bytesOfHostToday: 0, episodesOfHostToday: 0, freeBytes: 10_000 }
+const calm: Load = {
+  bodies: 0,
+  hosts: 1,
+  waiting: 0,
+  uploadsOfHost: 0,
+  bytesOfHostToday: 0,
+  episodesOfHostToday: 0,
+  freeBytes: 10_000,
+}
 
 test.each([
   ['nothing else is going on', {}, 100, undefined],
@@ -22,20 +37,13 @@ test.each([
   ['the episodes of the day are used up', { episodesOfHostToday: 3 }, 1, 'quota'],
   ['both the receiver and the host are over', { bodies: 4, uploadsOfHost: 2 }, 1, 'overloaded'],
 ])('when %s, the verdict is told', (_, load, length, code) => {
-  expect(loadVerdict(length, { ...calm, ...load }, limits, 0)?.code).toBe(code)
+  const all = { ...calm, ...load }
+  expect((bodiesVerdict(all, limits) ?? quotaVerdict(length, all, limits))?.code).toBe(code)
 })
 
 test('no quota means no quota', () => {
   const busy = { ...calm, bytesOfHostToday: 1e12, episodesOfHostToday: 1e6 }
-  expect(loadVerdict(1e9, busy, { ...limits, bytes_per_day: 0, episodes_per_day: 0 }, 0)).toBeUndefined()
-})
-
-test.each([
-  [0, 1],
-  [0.5, 6],
-  [0.999, 10],
-])('with jitter %s a refused host comes back after %i s', (jitter, seconds) => {
-  expect(loadVerdict(1, { ...calm, bodies: 4 }, limits, jitter)?.members?.retry_after_s).toBe(seconds)
+  expect(quotaVerdict(1e9, busy, { ...limits, bytes_per_day: 0, episodes_per_day: 0 })).toBeUndefined()
 })
 
 test.each([

@@ -1,5 +1,9 @@
 /** Who may send a body now: bodies at once, uploads of one host, its quota of the day, room on the disk. Pure: the counts come in. */
 import type { Refused } from './claim.ts'
+import { placeVerdict } from './places.ts'
+
+/** Longest wait for a place; whoever comes back later than that is not counted as waiting any more. */
+const placeWaitS = 10
 
 export interface LoadLimits {
   readonly max_episode_size: number
@@ -12,6 +16,9 @@ export interface LoadLimits {
 
 export interface Load {
   readonly bodies: number
+  /** Hosts that asked lately, and those of them that wait for a place. */
+  readonly hosts: number
+  readonly waiting: number
   readonly uploadsOfHost: number
   readonly bytesOfHostToday: number
   readonly episodesOfHostToday: number
@@ -23,15 +30,21 @@ export function lengthVerdict(length: number | undefined, max: number): Refused 
   return { code: 'too-large', detail: `an episode has at most ${max} bytes here`, members: { max_bytes: max } }
 }
 
-export function roomVerdict(length: number | undefined, load: Load, limits: LoadLimits): Refused | undefined {
+export function roomVerdict(
+  length: number | undefined,
+  load: Pick<Load, 'freeBytes'>,
+  limits: Pick<LoadLimits, 'headroom'>,
+): Refused | undefined {
   if (load.freeBytes - (length ?? 0) >= limits.headroom) return undefined
   return { code: 'store-full', detail: 'the disk of the receiver is nearly full', members: { retry_after_s: 300 } }
 }
 
-/** @param jitter 0 to 1, so that the refused do not come back together */
-export function loadVerdict(length: number | undefined, load: Load, limits: LoadLimits, jitter: number): Refused | undefined {
-  const crowded = bodiesVerdict(load, limits, jitter)
-  if (crowded) return crowded
+/** What the host has sent today counts, and what this episode says of itself. */
+export function quotaVerdict(
+  length: number | undefined,
+  load: Pick<Load, 'bytesOfHostToday' | 'episodesOfHostToday'>,
+  limits: Pick<LoadLimits, 'bytes_per_day' | 'episodes_per_day'>,
+): Refused | undefined {
   const bytes = load.bytesOfHostToday + (length ?? 0)
   const overBytes = limits.bytes_per_day > 0 && bytes > limits.bytes_per_day
   const overEpisodes = limits.episodes_per_day > 0 && load.episodesOfHostToday >= limits.episodes_per_day
@@ -39,16 +52,19 @@ export function loadVerdict(length: number | undefined, load: Load, limits: Load
   return { code: 'quota', detail: 'the daily quota of this host is used up', members: { retry_after_s: 3600 } }
 }
 
+/** May this host send one more body now? */
 export function bodiesVerdict(
-  load: Pick<Load, 'bodies' | 'uploadsOfHost'>,
+  load: Pick<Load, 'bodies' | 'uploadsOfHost' | 'hosts' | 'waiting'>,
   limits: Pick<LoadLimits, 'bodies' | 'uploads_per_host'>,
-  jitter: number,
 ): Refused | undefined {
-  const retry_after_s = 1 + Math.floor(jitter * 10)
-  if (load.bodies >= limits.bodies)
-    return { code: 'overloaded', detail: 'too many uploads run at once', members: { retry_after_s } }
-  if (load.uploadsOfHost < limits.uploads_per_host) return undefined
-  return { code: 'rate', detail: `this host has ${load.uploadsOfHost} uploads running`, members: { retry_after_s } }
+  const { bodies: taken, uploadsOfHost: mine, hosts, waiting } = load
+  const place = placeVerdict({ limit: limits.bodies, taken, mine, hosts, waiting })
+  const members = { retry_after_s: placeWaitS }
+  if (place === 'full') return { code: 'overloaded', detail: 'too many uploads run at once', members }
+  if (place === 'over-share')
+    return { code: 'rate', detail: `this host has ${mine} uploads running and other hosts wait for a place`, members }
+  if (mine < limits.uploads_per_host) return undefined
+  return { code: 'rate', detail: `this host has ${mine} uploads running`, members }
 }
 
 /** Upload resources that a host has open, a new one apart. */

@@ -28,7 +28,7 @@ export class ConnectionsPerHost {
     const open = [...(this.#sockets.get(host) ?? [])]
     if (open.indexOf(socket) >= this.#limit)
       throw new Refusal('rate', `this host has ${open.length} connections open`, {
-        retry_after_s: 1 + Math.floor(Math.random() * 10),
+        retry_after_s: 10,
       })
   }
 }

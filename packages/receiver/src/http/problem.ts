@@ -4,6 +4,7 @@ import { isErrno, rootCause } from '@cis490/shared/node/errno.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { type Problem, problem, Refusal } from '@cis490/shared/problems.ts'
 import { mediaType } from '@cis490/shared/protocol.ts'
+import { jittered } from '../core/retry-after.ts'
 import { type DrainLimits, drain } from './drain.ts'
 
 export interface ErrorAnswer {
@@ -13,11 +14,13 @@ export interface ErrorAnswer {
   readonly problem: Problem
 }
 
-/** A refusal as it is; anything else is a fault: logged here, once, with its cause, and told without detail. */
+/** A refusal as it is, but for jitter in its `Retry-After`; anything else is a fault: logged here, once, with its cause, and told without detail. */
 export function answerOf(error: unknown, log: Logger): ErrorAnswer {
   const root = error instanceof Refusal ? error : rootCause(error)
   if (!(root instanceof Refusal)) log.error({ err: error }, 'request failed')
-  const told = root instanceof Refusal ? root.problem : problemOfFault(root)
+  const plain = root instanceof Refusal ? root.problem : problemOfFault(root)
+  const wait = plain.retry_after_s
+  const told = wait === undefined ? plain : { ...plain, retry_after_s: jittered(wait, Math.random()) }
   const headers: Record<string, string> = { 'content-type': mediaType.problem, 'cache-control': 'no-store' }
   if (told.retry_after_s !== undefined) headers['retry-after'] = String(told.retry_after_s)
   if (told.status === 401) headers['www-authenticate'] = 'Bearer realm="cis490"'

@@ -1,5 +1,6 @@
 /** Which uploads run: one an episode, counted a host, with what each host sent today. In memory; a restart forgets the day. */
 import type { EpisodeId, HostName } from '@cis490/shared/ids.ts'
+import { AskingHosts } from './asking-hosts.ts'
 
 /** One body that is being received. */
 export interface BodyTurn extends Disposable {
@@ -17,6 +18,7 @@ export class UploadsRunning {
   readonly #keys = new Set<string>()
   readonly #perHost = new Map<HostName, number>()
   readonly #today = new Map<HostName, Day>()
+  readonly asking = new AskingHosts()
   #bodies = 0
   #outstanding = 0
 
@@ -59,6 +61,7 @@ export class UploadsRunning {
   /** @param length bytes that it may still take on the disk, where nobody else counts them */
   body(host: HostName, length = 0): BodyTurn {
     this.#bodies += 1
+    this.asking.letIn(host)
     this.#perHost.set(host, this.ofHost(host) + 1)
     let left = length
     this.#outstanding += left

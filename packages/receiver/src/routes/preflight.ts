@@ -6,7 +6,7 @@ import { Refusal } from '@cis490/shared/problems.ts'
 import { type Claim, isRefused, type Refused } from '../core/claim.ts'
 import type { EpisodeKey } from '../core/episode-key.ts'
 import type { Accepted, GateVerdict } from '../core/gate.ts'
-import { bodiesVerdict, type LoadLimits, lengthVerdict, loadVerdict, roomVerdict } from '../core/load.ts'
+import { bodiesVerdict, type LoadLimits, lengthVerdict, quotaVerdict, roomVerdict } from '../core/load.ts'
 import { type Peer, requireClaimedHost, requireHost } from '../http/peer.ts'
 import type { UploadsRunning } from '../http/uploads-running.ts'
 import type { Episodes, StoredEpisode } from '../store/episodes.ts'
@@ -65,20 +65,29 @@ export async function preflight(
 function admitLoad(length: number | undefined, host: HostName, freeBytes: number, ports: PreflightPorts): void {
   const today = ports.running.today(host, Date.now())
   const load = {
-    bodies: ports.running.bodies,
-    uploadsOfHost: ports.running.ofHost(host),
+    ...placesFor(host, ports),
     bytesOfHostToday: today.bytes,
     episodesOfHostToday: today.episodes,
     freeBytes: freeBytes - ports.running.outstanding - ports.uploads.reserved,
   }
   refuseIf(roomVerdict(length, load, ports.limits))
-  refuseIf(loadVerdict(length, load, ports.limits, Math.random()))
+  turnAwayIf(bodiesVerdict(load, ports.limits), host, ports)
+  refuseIf(quotaVerdict(length, load, ports.limits))
 }
 
 /** A body of an upload whose room and quota were judged at its creation. @throws Refusal overloaded or rate */
 export function admitBody(host: HostName, ports: PreflightPorts): void {
-  const load = { bodies: ports.running.bodies, uploadsOfHost: ports.running.ofHost(host) }
-  refuseIf(bodiesVerdict(load, ports.limits, Math.random()))
+  turnAwayIf(bodiesVerdict(placesFor(host, ports), ports.limits), host, ports)
+}
+
+function placesFor(host: HostName, { running }: PreflightPorts) {
+  return { bodies: running.bodies, uploadsOfHost: running.ofHost(host), ...running.asking.ask(host, Date.now()) }
+}
+
+/** Who is turned away is known to wait until it has had a place. */
+function turnAwayIf(verdict: Refused | undefined, host: HostName, { running }: PreflightPorts): void {
+  if (verdict) running.asking.turnAway(host, Date.now())
+  refuseIf(verdict)
 }
 
 export function orRefuse<T>(value: T | Refused): T {

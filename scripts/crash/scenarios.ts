@@ -2,12 +2,15 @@
 import type { Scenario } from './scenario.ts'
 
 const loaders = {
+  single: async () => (await import('./scenarios/single.ts')).single,
   put: async () => (await import('./scenarios/put.ts')).put,
   upload: async () => (await import('./scenarios/upload.ts')).uploadScenario,
   crowd: async () => (await import('./scenarios/crowd.ts')).crowd,
   gate: async () => (await import('./scenarios/gate.ts')).gate,
   race: async () => (await import('./scenarios/race.ts')).race,
   report: async () => (await import('./scenarios/report.ts')).reportScenario,
+  import: async () => (await import('./scenarios/import.ts')).importScenario,
+  prune: async () => (await import('./scenarios/prune.ts')).prune,
 } satisfies Record<string, () => Promise<Scenario>>
 
 export const scenarioNames = Object.keys(loaders) as readonly (keyof typeof loaders)[]

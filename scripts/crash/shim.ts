@@ -56,6 +56,11 @@ export function arm({ prefix, exclude, at, mode, errno, sticky, reads, log }: Ar
   command(`arm;${parts.join(';')}`)
 }
 
+/** Before `arm`, where files are opened before the count begins. */
+export function watch({ prefix, exclude }: Pick<Arming, 'prefix' | 'exclude'>): void {
+  command(`watch;prefix=${prefix};exclude=${exclude.join(',')}`)
+}
+
 export function disarm(): void {
   command('disarm')
 }

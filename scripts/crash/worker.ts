@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import type { Checked, Finding, Place, Told } from './scenario.ts'
 import { loadScenario } from './scenarios.ts'
-import { type Arming, arm, disarm } from './shim.ts'
+import { type Arming, arm, disarm, watch } from './shim.ts'
 
 export interface Job {
   readonly act: 'prepare' | 'work' | 'restart' | 'check'
@@ -28,6 +28,7 @@ async function act({ act, scenario: name, place, arming, checked }: Job): Promis
   const scenario = await loadScenario(name)
   // Most of these processes are killed and could not store what they compiled.
   if (act === 'prepare') flushCompileCache()
+  if (arming) watch(arming)
   const begin = () => arming && arm(arming)
   try {
     if (act === 'check' && checked) return await scenario.check(place, checked)

@@ -49,7 +49,7 @@ export function lookAtStore(
     ),
     ...acknowledged(state, host, rows.rows, told),
     ...twoHashes(told),
-    ...stored(state, host, rows.rows, files, sent),
+    ...stored(state, host, rows.rows, files, sent, prunedIds(state)),
     ...files
       .filter((name) => ![...expectedFiles, ...(allowed.also ?? [])].some((pattern) => pattern.test(name)))
       .map((name) => ({ kind: 'orphan' as const, detail: `${name} is left over` })),
@@ -113,7 +113,14 @@ function twoHashes(told: readonly Told[]): Finding[] {
 }
 
 /** Whatever has its final name, promised or not: whole, with its receipt and its row, and with the stamp that came along. */
-function stored(state: string, host: string, rows: readonly Row[], files: readonly string[], sent: readonly Sent[]): Finding[] {
+function stored(
+  state: string,
+  host: string,
+  rows: readonly Row[],
+  files: readonly string[],
+  sent: readonly Sent[],
+  pruned: ReadonlySet<unknown>,
+): Finding[] {
   const names = files.filter((name) => name.startsWith('episodes/'))
   const findings: Finding[] = []
   for (const name of names.filter((one) => one.endsWith('.tar.zst'))) {
@@ -121,18 +128,26 @@ function stored(state: string, host: string, rows: readonly Row[], files: readon
     const hash = hashOf(join(state, name))
     const origin = sent.find((one) => one.id === id && one.sha256 === hash)
     const row = rows.find((one) => one['id'] === id && one['host'] === host)
+    if (pruned.has(id)) findings.push({ kind: 'orphan', detail: `${name} was taken out, and is there` })
     if (!origin) findings.push({ kind: 'torn', detail: `${name} is nothing that was sent` })
     if (!row) findings.push({ kind: 'orphan', detail: `${name} has no row` })
     else if (row['sha256'] !== hash) findings.push({ kind: 'torn', detail: `${name} is not what its row says` })
     else if (origin && row['commit'] !== origin.commit) findings.push({ kind: 'stamp-lost', detail: `${id}: ${row['commit']}` })
     if (!names.includes(name.replace(/tar\.zst$/, 'json'))) findings.push({ kind: 'orphan', detail: `${name} has no receipt` })
   }
+  const isPruned = (name: string) => pruned.has(name.slice(name.lastIndexOf('/') + 1, -'.json'.length))
   for (const name of names.filter((one) => one.endsWith('.json')))
-    if (!names.includes(name.replace(/json$/, 'tar.zst'))) findings.push({ kind: 'orphan', detail: `${name} has no archive` })
-  for (const row of rows.filter((one) => one['host'] === host))
+    if (!names.includes(name.replace(/json$/, 'tar.zst')) && !isPruned(name))
+      findings.push({ kind: 'orphan', detail: `${name} has no archive` })
+  for (const row of rows.filter((one) => one['host'] === host && !pruned.has(one['id'])))
     if (!existsSync(archivePath(state, host, String(row['id']))))
       findings.push({ kind: 'lost', detail: `${row['id']} has a row and no archive` })
   return findings
+}
+
+/** What was taken out on purpose, and says so, is not lost. */
+function prunedIds(state: string): ReadonlySet<unknown> {
+  return new Set(readRows(join(state, 'prunes.jsonl')).rows.map((row) => row['id']))
 }
 
 function archivePath(state: string, host: string, id: string): string {

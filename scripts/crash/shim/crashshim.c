@@ -7,11 +7,12 @@
  * mkdir, symlink, copy_file_range, sendfile. With reads=1 (for error codes) every open is counted.
  *
  * It is driven from inside the program: opening "/.crashshim/<command>" never opens anything.
+ *   watch;prefix=DIR;exclude=NAME,NAME   files that are opened from here on are known; nothing is counted yet
  *   arm;prefix=DIR;exclude=NAME,NAME;at=N;mode=MODE;errno=E;sticky=1;reads=1;log=FILE   starts the count at 1
  *   mark;TEXT    a line of its own in the log
  *   disarm
  * Modes: before, after, torn (half of a write, then the end), error (call N fails with E; sticky: and every one after
- * it; as a full disk does, ENOSPC lets half of a write through, without an error, and fails the next one; as a broken disk
+ * it; as a full disk does, ENOSPC lets half of a write through, without an error, and fails the next ones; as a broken disk
  * does, EIO at a sync loses what was written since the last one), power2 and power1 (the file system is shut down before call N; 2: what the journal has not written is lost,
  * 1: it is written first), log (nothing happens). power modes need root and their own mount.
  * Log line: number, call, path, second path or "-", bytes or offset, result or -errno; separated by tabs.
@@ -39,7 +40,7 @@
 enum mode { LOG, BEFORE, AFTER, TORN, FAIL, POWER };
 
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
-static int armed;
+static int watching, armed; /* which file a number is has to be known before the count begins */
 static char prefix[1024], exclude[256];
 static size_t prefix_length;
 static enum mode mode;
@@ -47,7 +48,8 @@ static long at, counter;
 static int fail_errno, sticky, reads, flush_flag, log_fd = -1;
 static char *paths[MAX_FDS];
 static off_t synced[MAX_FDS]; /* bytes of the file that no failed sync can take any more */
-static int full_fd = -1;      /* the next write to it fails */
+/* The next two writes to it fail: libuv itself tries the first one, and keeps quiet about it where some bytes went through. */
+static int full_fd = -1, full_left;
 
 /* glibc's own syscall(): the name is hooked too, because libuv copies files through it. */
 static long (*sys)(long, ...);
@@ -68,7 +70,7 @@ static void write_log(const char *format, ...) {
 }
 
 static int below(const char *path) {
-  if (!armed || !path || strncmp(path, prefix, prefix_length) != 0) return 0;
+  if (!watching || !path || strncmp(path, prefix, prefix_length) != 0) return 0;
   if (path[prefix_length] != '/' && path[prefix_length] != 0) return 0;
   const char *slash = strrchr(path, '/');
   const char *name = slash ? slash + 1 : path;
@@ -139,11 +141,12 @@ static enum what before(struct call call) {
   int here = counter == at;
   if (here && mode == BEFORE) write_log("%ld\t%s\t%s\t%s\t%ld\tend\n", counter, call.name, call.path, call.second, call.bytes), end();
   if (here && mode == POWER) cut_power();
-  int full = call.writes && full_fd == call.fd;
-  if (full) full_fd = -1;
+  int full = call.writes && full_fd == call.fd && full_left > 0;
+  if (full) full_left--;
   if (mode == FAIL && (here || full || (sticky && at > 0 && counter > at))) {
     if (here && fail_errno == ENOSPC && call.writes && call.bytes > 1) {
       full_fd = call.fd;
+      full_left = 2;
       return HALF;
     }
     if (fail_errno == EIO && strstr(call.name, "sync")) lose_unsynced(call.fd);
@@ -179,7 +182,7 @@ static void after(struct call call, long result) {
 
 /* ---- commands ---- */
 
-static void arm(char *spec) {
+static void arm(char *spec, int only_watch) {
   at = counter = 0;
   mode = LOG;
   fail_errno = EIO;
@@ -208,7 +211,8 @@ static void arm(char *spec) {
     }
   }
   prefix_length = strlen(prefix);
-  armed = prefix_length > 0;
+  watching = prefix_length > 0;
+  armed = watching && !only_watch;
 }
 
 static int command(const char *path) {
@@ -217,10 +221,11 @@ static int command(const char *path) {
   pthread_mutex_lock(&turn);
   char spec[4096];
   snprintf(spec, sizeof spec, "%s", path + sizeof start - 1);
-  if (!strncmp(spec, "arm;", 4)) arm(spec + 4);
+  if (!strncmp(spec, "arm;", 4)) arm(spec + 4, 0);
+  else if (!strncmp(spec, "watch;", 6)) arm(spec + 6, 1);
   else if (!strncmp(spec, "mark;", 5)) write_log("0\tmark\t%s\t-\t0\t0\n", spec + 5);
   else {
-    armed = 0;
+    watching = armed = 0;
     if (log_fd >= 0) sys(SYS_close, log_fd);
     log_fd = -1;
   }
@@ -240,7 +245,7 @@ static int open_at(int dir, const char *path, int flags, mode_t bits) {
   }
   int changes = (flags & (O_CREAT | O_TRUNC)) != 0;
   struct call call = {changes ? "open" : "open-read", path, "-", flags & O_EXCL ? 1 : 0, 0, -1};
-  int fd = changes || reads ? (int)COUNTED(call, sys(SYS_openat, dir, path, flags, bits), -1)
+  int fd = armed && (changes || reads) ? (int)COUNTED(call, sys(SYS_openat, dir, path, flags, bits), -1)
                             : (int)sys(SYS_openat, dir, path, flags, bits);
   if (fd >= 0 && fd < MAX_FDS) {
     int saved = errno;
@@ -275,7 +280,7 @@ int close(int fd) {
 
 #define NAMES(name, first, second_path, real)                                                     \
   do {                                                                                            \
-    if (!below(first) && !below(second_path)) return real;                                        \
+    if (!armed || (!below(first) && !below(second_path))) return real;                                        \
     struct call call = {name, first, (second_path) ? (const char *)(second_path) : "-", 0, 0, -1}; \
     return (int)COUNTED(call, real, -1);                                                          \
   } while (0)

@@ -3,7 +3,9 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EpisodeId, HostName } from '@cis490/shared/ids.ts'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { Picture } from '../../packages/receiver/src/store/fsck/look.ts'
 import { StoreLayout } from '../../packages/receiver/src/store/layout.ts'
+import { storeIsBusy } from '../../packages/receiver/src/store/store-lock.ts'
 import { episode } from '../support/archives.ts'
 import { type Finished, runToEnd } from '../support/program.ts'
 import { Site, type TestReceiver } from '../support/receiver.ts'
@@ -47,6 +49,21 @@ it('a pruned episode: the same bytes get the first receipt, other bytes are a co
   expect((await receiver.index()).map(({ id }) => id)).toEqual(['gone', 'stays'])
   const fsck = await run('fsck', '--verify-hashes')
   expect([fsck.code, fsck.stdout]).toEqual([0, '2 rows, 1 archives, 1 pruned, 0 findings\n'])
+})
+
+it('beside uploads and a prune that run fsck finds nothing, however often it looks', async () => {
+  const state = { stopped: false }
+  const sending = [1, 2].map(async (client) => {
+    for (let k = 1; !state.stopped; k += 1) expect((await send(`busy-${client}-${k}`, 'x')).status).toBe(201)
+  })
+  const pruning = run('prune', '--before', '0s', '--reason', 'busy', '--yes')
+  const found: unknown[] = []
+  for (let k = 0; k < 8; k += 1)
+    found.push(...(await Picture.take(layout, { hashes: 'never', running: () => storeIsBusy(layout) })).findings())
+  state.stopped = true
+  await Promise.all(sending)
+  expect([found, (await pruning).code]).toEqual([[], 0])
+  expect((await run('fsck', '--verify-hashes')).code).toBe(0)
 })
 
 it('a damaged receipt is written anew from its row while a client waits, byte for byte', async () => {

@@ -93,6 +93,26 @@ test('an archive on the wrong shelf is a stranger: nobody would find it', async 
   expect(await kinds(store)).toEqual(['row-without-archive', 'stranger', 'stranger'])
 })
 
+test('of open uploads only those count whose two files do not agree', async () => {
+  const store = await threeEpisodes()
+  const at = '2026-01-01T00:00:00.000Z'
+  const state = { host: 'lab-07', id: 'ep-9', sha256: 'a'.repeat(64), length: 9, offset: 4, created_at: at, expires_at: at }
+  const gate = { gate: { kind: 'accept' } }
+  mkdirSync(store.layout.uploads)
+  const write = (name: string, text: string) => writeFileSync(join(store.layout.uploads, name), text)
+  const upload = (name: string, part: string, text: string) => {
+    write(`${name}.part`, part)
+    write(`${name}.json`, text)
+  }
+  upload('whole', 'four', JSON.stringify({ ...state, ...gate }))
+  expect(await kinds(store)).toEqual([])
+  upload('short', 'fo', JSON.stringify({ ...state, ...gate }))
+  upload('broken', 'four', '{"host":')
+  write('alone.part', 'four')
+  write('core', '')
+  expect(await kinds(store)).toEqual(Array.from({ length: 4 }, () => 'damaged-upload'))
+})
+
 test('without --verify-hashes no archive is read', async () => {
   const store = await threeEpisodes()
   flip(archive(store), 30)

@@ -11,8 +11,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { parseObject } from '@cis490/shared/jsonl.ts'
 import type { Receipt } from '@cis490/shared/receipt.ts'
 import { expect, test } from 'vitest'
+import { follow } from '../../../packages/fleet/src/facts/cursor.ts'
 import { repairStore } from '../../../packages/receiver/src/commands/repair-store.ts'
 import { Picture } from '../../../packages/receiver/src/store/fsck/look.ts'
 import { fsck } from '../../../packages/receiver/src/store/fsck.ts'
@@ -253,6 +255,58 @@ test('a repair that was killed between its steps and runs again writes each loss
   expect(await readLosses(store.layout)).toHaveLength(1)
   expect(await kinds(store)).toEqual([])
   expect(existsSync(`${store.layout.index}.new`)).toBe(false)
+})
+
+test('a repair that is cut off after any of its steps and runs again ends as one that was not', async () => {
+  const damage = async () => {
+    const store = await threeEpisodes()
+    for (const id of ['ep-4', 'ep-5', 'ep-6']) await store.put(id)
+    flip(archive(store, 'ep-1'), 30)
+    unlinkSync(archive(store, 'ep-2'))
+    unlinkSync(sidecar(store, 'ep-3'))
+    writeFileSync(
+      store.layout.index,
+      `${lines(store)
+        .filter((line) => !line.includes('"ep-4"'))
+        .join('\n')}\n{"half`,
+    )
+    writeFileSync(join(store.layout.shelf(store.key('ep-5')), 'core'), 'core')
+    return store
+  }
+  const end = async (store: TestStore) => ({
+    findings: await kinds(store),
+    rows: places(store),
+    losses: (await readLosses(store.layout)).map(({ id, reason }) => `${id} ${reason}`).sort(),
+    quarantine: readdirSync(join(store.layout.quarantine, 'lab-07'))
+      .map((name) => name.replace(/\.2.*/, ''))
+      .sort(),
+  })
+  const whole = await damage()
+  const { steps } = await repair(whole)
+  const expected = await end(whole)
+  expect([steps.length, expected.findings]).toEqual([7, []])
+  for (let after = 1; after < steps.length; after += 1) {
+    const store = await damage()
+    const picture = await Picture.take(store.layout, { hashes: 'doubtful', running: () => false })
+    const cut = repairStore(store.layout, picture, (done) => {
+      if (done === after) throw new Error('cut off')
+    })
+    await expect(cut).rejects.toThrow('cut off')
+    await repair(store)
+    expect(await end(store), `cut off after ${steps[after - 1]?.do}`).toEqual(expected)
+  }
+})
+
+test('who follows the index starts over after a repair, and sees each row once', async () => {
+  const store = await threeEpisodes()
+  const seen: string[] = []
+  const sink = { restart: () => void seen.splice(0), line: (text: string) => void seen.push(String(parseObject(text)?.['id'])) }
+  const cursor = await follow(store.layout.index, undefined, false, sink)
+  unlinkSync(archive(store, 'ep-1'))
+  await repair(store)
+  await store.put('ep-4')
+  await follow(store.layout.index, cursor, false, sink)
+  expect(seen).toEqual(['ep-2', 'ep-3', 'ep-4'])
 })
 
 test('an archive that was written to after its receipt is read by a repair, without --verify-hashes', async () => {

@@ -1,11 +1,11 @@
 /** The files of rows beside the index, and what lies where bodies come in. */
 import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseObject } from '@cis490/shared/jsonl.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import { readTail } from '@cis490/shared/node/tail.ts'
 import type { Finding } from '../../core/finding.ts'
 import type { StoreLayout } from '../layout.ts'
+import { parseUploadState } from '../upload-state.ts'
 
 const beside = [
   'rejects.jsonl',
@@ -65,7 +65,11 @@ async function uploadFault(layout: StoreLayout, name: string, all: ReadonlySet<s
   const [, stem, suffix] = /^(.+)\.(part|json)$/.exec(name) ?? []
   if (stem === undefined) return 'neither body nor state of an upload'
   if (suffix === 'part') return all.has(`${stem}.json`) ? undefined : 'a body without its state'
-  return parseObject(await readFile(join(layout.uploads, name), 'utf8')) ? undefined : 'its state is no JSON'
+  const state = parseUploadState(await readFile(join(layout.uploads, name), 'utf8'))
+  if (!state) return 'its state cannot be read'
+  if (state.finished !== undefined) return undefined
+  const size = all.has(`${stem}.part`) ? (await stat(join(layout.uploads, `${stem}.part`))).size : 0
+  return size < state.offset ? `${size} bytes, and its host was told of ${state.offset}` : undefined
 }
 
 async function names(folder: string): Promise<string[]> {

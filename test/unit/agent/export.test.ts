@@ -109,11 +109,14 @@ test.each([
   expect(readdirSync(stick)).toEqual([])
 })
 
-test('a stick that is not mounted is no folder to be made', async () => {
+test('a new folder is made, a stick that is not mounted is not', async () => {
   const from = await home(['a'])
-  const run = await exportTo(join(from.root, 'absent'), from)
+  expect((await exportTo(join(from.root, 'new'), from)).code).toBe(0)
+  expect(named(join(from.root, 'new'))).toEqual(['a'])
+  const run = await exportTo('/media/no-such-user/NO_SUCH_STICK', from)
   expect([run.code, run.stderr]).toEqual([3, expect.stringContaining('is the stick mounted?')])
-  expect(existsSync(join(from.root, 'absent'))).toBe(false)
+  const file = await exportTo(from.config, from)
+  expect([file.code, file.stderr]).toEqual([3, expect.stringContaining('is no folder')])
 })
 
 const isRoot = process.getuid?.() === 0

@@ -1,7 +1,7 @@
 /** `cis490-agent export DIR`: the waiting archives onto a stick, with a manifest that the host has signed. Nothing leaves the outbox. */
 import { X509Certificate } from 'node:crypto'
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import type { ExportManifest } from '@cis490/shared/export-manifest.ts'
 import { type HostName, timestamp } from '@cis490/shared/ids.ts'
 import { addCommand, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
@@ -45,7 +45,7 @@ async function runExport(dir: string, options: CommandOptions): Promise<number> 
   using ending = endOnSignal()
   const config = readConfig(options)
   const identity = signingIdentity(config)
-  if (!(await stat(dir).catch(() => undefined))?.isDirectory()) throw new UserError(`${dir} is no folder; is the stick mounted?`)
+  await requireFolder(dir)
   const folder = await HostFolder.open(dir, identity.host)
   const plan = await makePlan(config, folder)
   const done: Exported = {
@@ -76,6 +76,17 @@ async function runExport(dir: string, options: CommandOptions): Promise<number> 
   if (options.json) printJson(done)
   else process.stdout.write(describe(done))
   return done.left_out.some(({ reason }) => reason === 'damaged') ? exit.findings : exit.clean
+}
+
+/** Made where it is not there, as copying programs do; but not where sticks are mounted: there it would fill this host's own disk. */
+async function requireFolder(dir: string): Promise<void> {
+  const path = resolve(dir)
+  const found = await stat(path).catch(() => undefined)
+  if (found?.isDirectory()) return
+  if (found || /^\/(media|mnt|run\/media)\//.test(path)) throw new UserError(`${dir} is no folder; is the stick mounted?`)
+  await mkdir(path).catch((error: unknown) => {
+    throw new UserError(`cannot make ${dir}: ${messageOf(error)}`)
+  })
 }
 
 /** Who signs. @throws UserError, ConfigError */

@@ -30,6 +30,7 @@ async function run(options: CommandOptions): Promise<number> {
   stack.use(await takeAgentLock(config))
   const context: AgentContext = { config, ...(await openOutbox(config, log, stack)), log, now: Date.now }
   const app = stack.use(makeApp(context, process.stdout, () => undefined))
+  warnOfCopies(context)
   const scanWake = new Wake(ending.signal)
   const shipWake = new Wake(ending.signal)
   stack.use(watchEpisodes(config.paths.episodes, log, () => scanWake.ring()))
@@ -41,6 +42,13 @@ async function run(options: CommandOptions): Promise<number> {
   ])
   log.info({ event: 'down' }, 'agent is down')
   return exit.clean
+}
+
+/** Second copies alone could stop packing for good. */
+function warnOfCopies({ config: { ship, quota }, log }: AgentContext): void {
+  if (quota.bytes === 0 || quota.policy !== 'stop-packing' || ship.keep_shipped < quota.bytes) return
+  const remedy = 'lower ship.keep_shipped, or set quota.policy = "drop-oldest-delivered"'
+  log.warn({ event: 'copies-fill-quota', remedy }, 'second copies may fill the quota, and then nothing is packed any more')
 }
 
 async function scanLoop(context: AgentContext, app: App, signal: AbortSignal, wake: Wake, packed: () => void): Promise<void> {

@@ -63,5 +63,11 @@ test('both sides are told in the order of time, and the last sentence is right a
 
   const explained = await receiver('explain', 'run-1')
   expect(explained.stdout).toMatch(/^lab-07\/run-1: stored\n[\s\S]* was marked as bad by kim: lens not calibrated\nnext: /)
+
+  expect((await receiver('prune', '--tainted', '--reason', 'cannot be used', '--yes')).code).toBe(0)
+  const pruned = await why()
+  expect([pruned.receiver?.state, whats(pruned).at(-1)]).toEqual(['pruned', 'receiver pruned'])
+  expect(pruned.next).toBe('nothing: it was delivered; at the receiver it was taken out on purpose')
+  expect((await receiver('list', '--pruned', 'only', '--tainted', 'include')).stdout).toContain('pruned: cannot be used')
   expect((await lab.agent('why', 'run-2', '--json')).code).toBe(1)
-})
+}, 240_000)

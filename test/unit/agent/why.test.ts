@@ -59,7 +59,12 @@ describe('the last sentence says what happens next', () => {
     ['quarantine', { entry: { ...entry, lane: 'quarantine' } }, {}, 'cis490-agent outbox show run-1, then release or drop'],
     ['delivered', { receipts: [{ received_at: at }] }, {}, 'nothing: it is delivered'],
     ['delivered and stored', { receipts: [{ received_at: at }] }, { receiver: says('stored') }, 'it is stored'],
-    ['delivered and pruned', { receipts: [{ received_at: at }] }, { receiver: says('pruned') }, 'at the receiver, it is pruned'],
+    [
+      'delivered and pruned',
+      { receipts: [{ received_at: at }] },
+      { receiver: says('pruned') },
+      'at the receiver it was taken out on purpose',
+    ],
     ['delivered and lost', { receipts: [{ received_at: at }] }, { receiver: says('lost') }, 'keep what is left of it here'],
     ['dropped', { tombstones: [{ at, by: 'kim', reason: 'noise' }] }, {}, 'given up, and is never packed again'],
     ['gone', { packed: [{ at, sha256: 'a' }] }, {}, 'without a receipt or a tombstone'],

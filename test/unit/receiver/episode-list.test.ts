@@ -52,7 +52,7 @@ describe('a row fits a query', () => {
 })
 
 describe('lines of a file', () => {
-  const lines = ['one', '', 'drei "x"', `four ${'4'.repeat(50)}`, '"x" five']
+  const lines = ['one', '', 'drei "x" "x"', `four ${'4'.repeat(50)}`, '"x" five']
   const text = `${lines.join('\n')}\n`
   async function scan(content: string, options: ScanOptions) {
     const path = join(scratchDir(), 'lines')

@@ -9,13 +9,14 @@ import type { Command } from 'commander'
 import { type AgentConfig, defaultConfigFile } from '../config.ts'
 import { nearest } from '../core/nearest.ts'
 import { type FolderFacts, hostEvents } from '../core/why-events.ts'
-import { hostState, nextStep } from '../core/why-next.ts'
+import { type HostState, hostState, nextStep } from '../core/why-next.ts'
 import { listFolders, lookAt } from '../episodes/scan.ts'
 import { readEntries } from '../outbox/read.ts'
 import { knownIds, traceEpisode } from '../outbox/trace.ts'
 import { askReceiver, type ReceiverSays } from './ask-receiver.ts'
 import { action, type CommandOptions, readConfig } from './context.ts'
 import { heldBack } from './make-manners.ts'
+import { summarize } from './summary.ts'
 import { describe, describeUnknown, type SidedEvent, type Why } from './why-text.ts'
 
 export function registerWhy(program: Command): void {
@@ -41,9 +42,9 @@ async function explainHere(config: AgentConfig, id: EpisodeId, local: boolean): 
   const { historySince, ...files } = await traceEpisode(config.paths, id)
   const trace = { ...files, folder: await lookAtFolder(config, id, now) }
   const state = hostState(trace)
-  const says = local ? undefined : await askReceiver(config, id, trace.entry?.commit)
-  const recording = trace.folder !== undefined && trace.folder.verdict.state !== 'finished'
-  const held = heldBack(config, now, recording)?.text
+  const commit = trace.entry?.commit ?? (state === 'finished' ? trace.folder?.commit : undefined)
+  const says = local ? undefined : await askReceiver(config, id, commit)
+  const held = await whatHolds(config, state, now)
   const verdict = says?.gate?.verdict
   const notes = [
     ...(historySince === undefined ? [] : [`changes before ${historySince} may have been forgotten by this host`]),
@@ -60,13 +61,23 @@ async function explainHere(config: AgentConfig, id: EpisodeId, local: boolean): 
   return { id, state, events, notes, receiver: told(says), next, ...guess }
 }
 
+/** What keeps a waiting episode from being packed or sent at this moment, for a person. */
+async function whatHolds(config: AgentConfig, state: HostState, now: number): Promise<string | undefined> {
+  if (state !== 'finished' && state !== 'ready') return undefined
+  const { room, recording } = await summarize(config, now)
+  if (state === 'finished' && room.stopped) return `packing is stopped (${room.stopped.reason})`
+  const manner = heldBack(config, now, recording > 0)
+  // Windows are for the network; packing goes on outside of them.
+  return state === 'finished' && manner?.reason === 'outside-window' ? undefined : manner?.text
+}
+
 async function lookAtFolder({ paths }: AgentConfig, id: EpisodeId, now: number): Promise<FolderFacts | undefined> {
   const folder = join(paths.episodes, id)
   if (!(await isThere(folder))) return undefined
   const { verdict } = await lookAt(paths.episodes, id, now)
   const meta = await lstat(join(folder, 'meta.json')).catch(() => undefined)
-  const { started_at, ended_at } = verdict.state === 'finished' ? verdict.meta : {}
-  return { verdict, started_at, ended_at, ...(meta && { meta_at: timestamp(meta.mtimeMs) }) }
+  const { started_at, ended_at, code_version } = verdict.state === 'finished' ? verdict.meta : {}
+  return { verdict, started_at, ended_at, commit: code_version?.commit, ...(meta && { meta_at: timestamp(meta.mtimeMs) }) }
 }
 
 function isThere(path: string): Promise<boolean> {

@@ -8,6 +8,8 @@ export interface FolderFacts {
   readonly verdict: Finished
   readonly started_at?: string | undefined
   readonly ended_at?: string | undefined
+  /** The stamp, where it is finished. */
+  readonly commit?: string | undefined
   /** When meta.json was written last. */
   readonly meta_at?: string | undefined
 }

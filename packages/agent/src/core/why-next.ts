@@ -89,6 +89,6 @@ function waiting({ trace, held, now }: NextFacts): string {
 
 function delivered(receiver: Explanation | undefined): string {
   if (receiver === undefined || receiver.state === 'stored') return receiver?.next ?? 'nothing: it is delivered'
-  if (receiver.state === 'pruned') return `nothing: it was delivered; at the receiver, ${receiver.next}`
+  if (receiver.state === 'pruned') return 'nothing: it was delivered; at the receiver it was taken out on purpose'
   return `the receiver gave a receipt and says ${receiver.state} now: keep what is left of it here, and run cis490-receiver fsck there`
 }

@@ -1,18 +1,14 @@
 /** What commands that look at the stored episodes have in common: the store, what is known of it, and a bar. */
 import { existsSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { type CommonOptions, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
 import { makeLogger } from '@cis490/shared/node/log.ts'
-import { makeProgress } from '@cis490/shared/node/progress.ts'
 import { ReceiverConfig } from '../config.ts'
 import type { EpisodeQuery } from '../core/episode-query.ts'
 import { type ListedEpisode, type ListKnowledge, listEpisodes } from '../store/episode-list.ts'
 import { type KnownStore, knownStore } from '../store/known.ts'
 import { StoreLayout } from '../store/layout.ts'
-
-/** Below this a pass takes no time that anybody would watch. */
-const worthABar = 32 << 20
+import { indexBytes, passBar } from './index-rows.ts'
 
 /** @throws UserError where there is no store: that is not an empty one */
 export function openStore(options: CommonOptions): KnownStore & { readonly config: ReceiverConfig } {
@@ -34,13 +30,8 @@ export async function* passOver(
   layout: StoreLayout,
   { query, known, label, to }: Pass,
 ): AsyncGenerator<{ readonly episodes: readonly ListedEpisode[]; readonly at: number }> {
-  const total =
-    to ??
-    (await stat(layout.index).then(
-      ({ size }) => size,
-      () => 0,
-    ))
-  const bar = total < worthABar ? undefined : makeProgress({ label, total, stream: process.stderr })
+  const total = to ?? (await indexBytes(layout))
+  const bar = passBar(label, total)
   for await (const batch of listEpisodes(layout, query, known, { to: total })) {
     bar?.update(batch.at)
     yield batch

@@ -1,6 +1,5 @@
 /** `cis490-receiver taint`: says what is wrong with stored episodes, beside a receiver that works. No row and no archive is touched. */
 import { existsSync } from 'node:fs'
-import { userInfo } from 'node:os'
 import { HostName, timestamp } from '@cis490/shared/ids.ts'
 import { addCommand, type CommonOptions, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
@@ -18,6 +17,7 @@ import { StoreLayout } from '../store/layout.ts'
 import { appendTaint, lockTaints, readTaints } from '../store/taints.ts'
 import { indexRows } from './index-rows.ts'
 import { describeTaint } from './taint-text.ts'
+import { whoAsks } from './who.ts'
 
 interface TaintOptions extends CommonOptions {
   readonly reason: string
@@ -69,7 +69,7 @@ async function run(what: string, options: TaintOptions): Promise<void> {
 
 function statement(options: TaintOptions): Pick<TaintRow, 'reason' | 'by' | 'host' | 'state'> {
   const reason = printable(options.reason).trim()
-  const by = printable(options.by ?? process.env['SUDO_USER'] ?? userInfo().username).trim()
+  const by = printable(options.by ?? whoAsks()).trim()
   if (reason === '') throw new UserError('--reason must say something', exit.usage)
   if (by === '') throw new UserError('--by must name somebody', exit.usage)
   const host = options.host === undefined ? undefined : HostName.safeParse(options.host)

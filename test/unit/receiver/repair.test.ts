@@ -297,6 +297,17 @@ test('a repair that is cut off after any of its steps and runs again ends as one
   }
 })
 
+test('an episode that was lost and sent again before a repair keeps the receipt that its host has', async () => {
+  const store = await threeEpisodes()
+  unlinkSync(archive(store, 'ep-1'))
+  await store.put('ep-1')
+  const given = readFileSync(sidecar(store, 'ep-1'), 'utf8')
+  expect(await kinds(store)).toEqual(['duplicate-row', 'sidecar-differs'])
+  expect((await repair(store)).lost).toEqual([])
+  expect([await kinds(store), readFileSync(sidecar(store, 'ep-1'), 'utf8')]).toEqual([[], given])
+  expect(places(store)).toEqual([1, 2, 3].map((n) => [`ep-${n}`, n]))
+})
+
 test('who follows the index starts over after a repair, and sees each row once', async () => {
   const store = await threeEpisodes()
   const seen: string[] = []

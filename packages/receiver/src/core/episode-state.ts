@@ -125,7 +125,7 @@ interface Held {
   readonly text: string
 }
 
-/** Of several receipts that one holds which the archive agrees with; then a row that the next line vouches for; then the sidecar. */
+/** Of several receipts that one holds which the archive agrees with; then what row and sidecar both say; then a row that the next line vouches for; then the sidecar. */
 function holds(facts: EpisodeFacts): Held | undefined {
   const { archive, sidecar, key } = facts
   const fromRows = facts.rows.flatMap((one) => {
@@ -134,7 +134,8 @@ function holds(facts: EpisodeFacts): Held | undefined {
   })
   const fromSidecar = sidecar.state === 'good' ? [{ receipt: sidecar.receipt, text: sidecar.text }] : []
   const confirmed = fromRows.filter((one) => one.confirmed)
-  const candidates: Held[] = [...confirmed, ...fromSidecar, ...fromRows]
+  const both = fromSidecar.filter((one) => fromRows.some(({ receipt }) => sameFields(receipt, one.receipt)))
+  const candidates: Held[] = [...both, ...confirmed, ...fromSidecar, ...fromRows]
   return candidates.find(({ receipt }) => archive && !contradiction(archive, receipt)) ?? candidates[0]
 }
 

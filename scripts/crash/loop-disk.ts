@@ -29,6 +29,8 @@ export class LoopDisk implements Disposable {
     const [program, ...args] = kinds[kind].make
     run(program, ...args, this.#image)
     this.#mount()
+    // Before anything that takes the folder away.
+    process.prependListener('exit', this.#unmount)
   }
 
   /** Everything so far is on the disk; what comes now is what the cut may take. */
@@ -48,8 +50,14 @@ export class LoopDisk implements Disposable {
     this.#mounted = true
   }
 
-  [Symbol.dispose](): void {
+  readonly #unmount = (): void => {
     if (this.#mounted) run('umount', '-l', this.mountPoint)
+    this.#mounted = false
+  }
+
+  [Symbol.dispose](): void {
+    this.#unmount()
+    process.off('exit', this.#unmount)
     rmSync(this.#image, { force: true })
   }
 }

@@ -15,6 +15,8 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(usage)
     return exit.clean
   }
+  // An end by signal takes mounts and folders away as every end does.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(exit.undetermined))
   const started = performance.now()
   const { tally, leftOut, unsound, hunted } = await crash(options, process.stderr)
   const say = (text: string) => process.stdout.write(`${text}\n`)

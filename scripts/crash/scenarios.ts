@@ -11,6 +11,8 @@ const loaders = {
   report: async () => (await import('./scenarios/report.ts')).reportScenario,
   import: async () => (await import('./scenarios/import.ts')).importScenario,
   prune: async () => (await import('./scenarios/prune.ts')).prune,
+  repair: async () => (await import('./scenarios/repair.ts')).repair,
+  backup: async () => (await import('./scenarios/backup.ts')).backup,
 } satisfies Record<string, () => Promise<Scenario>>
 
 export const scenarioNames = Object.keys(loaders) as readonly (keyof typeof loaders)[]

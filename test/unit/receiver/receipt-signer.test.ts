@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError } from '@cis490/shared/node/config-file.ts'
 import { ed25519Verify } from '@cis490/shared/node/ed25519.ts'
@@ -98,4 +98,12 @@ test('the command makes a file once, only for its owner, and puts new keys in fr
   const [current, kept] = new ReceiptSigner(path).keys().keys
   expect([current?.current, kept?.current]).toEqual([true, false])
   expect(readFileSync(path, 'utf8').endsWith(first)).toBe(true)
+})
+
+test.skipIf(process.getuid?.() !== 0)('a rotation by root leaves the file with its owner', async () => {
+  const path = keyFile(older.pem, 0o640)
+  chownSync(path, 12345, 12346)
+  await rotateKeyFile(path)
+  const { uid, gid, mode } = statSync(path)
+  expect([uid, gid, mode & 0o777]).toEqual([12345, 12346, 0o640])
 })

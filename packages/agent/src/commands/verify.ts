@@ -27,13 +27,13 @@ export function registerVerify(program: Command): void {
   addCommand(
     program,
     'verify <receipt> [archive]',
-    'is this receipt the receiver’s word, and is it about these bytes?',
+    'did the receiver give this receipt, and is it about these bytes?',
     defaultConfigFile,
   )
     .option('--key <file>', 'public keys of the receiver (PEM) instead of those that this host believes; needs no configuration')
     .addHelpText(
       'after',
-      '\nreceipt: an episode id, or a file: the receipt with its .sig beside it, or a row of receipts.jsonl\narchive: a .tar.zst, or the episode’s folder, which is packed for the comparison',
+      '\nreceipt: an episode id, or a file: the receipt with its .sig beside it, or a row of receipts.jsonl\narchive: a .tar.zst, or the folder of the episode, which is packed for the comparison',
     )
     .action(action(runVerify))
   addCommand(program, 'receipt <id>', 'give out the receipt of a delivered episode', defaultConfigFile)

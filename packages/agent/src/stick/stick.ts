@@ -4,10 +4,10 @@ import { type FileHandle, open, readdir, readFile, stat } from 'node:fs/promises
 import { join } from 'node:path'
 import { type ExportManifest, manifestName, type ReadManifest, readManifest, signedText } from '@cis490/shared/export-manifest.ts'
 import { makeDir, moveOver, removeFile, replaceFile, writeAll } from '@cis490/shared/node/durable.ts'
-import { isErrno } from '@cis490/shared/node/errno.ts'
+import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
 import { signWithKey } from '@cis490/shared/node/key-signature.ts'
 
-/** The archive in the outbox is not what its sidecar says. */
+/** The archive in the outbox is not what its sidecar says, or cannot be read. */
 export class ArchiveDamaged extends Error {
   override readonly name = 'ArchiveDamaged'
 }
@@ -114,7 +114,9 @@ async function pour(
   const buffer = Buffer.allocUnsafe(1 << 20)
   for (;;) {
     signal.throwIfAborted()
-    const { bytesRead } = await source.read(buffer, 0, buffer.length)
+    const { bytesRead } = await source.read(buffer, 0, buffer.length).catch((error: unknown) => {
+      throw new ArchiveDamaged(messageOf(error))
+    })
     if (bytesRead === 0) return hash.digest('hex')
     const chunk = buffer.subarray(0, bytesRead)
     hash.update(chunk)

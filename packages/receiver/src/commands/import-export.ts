@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type ExportEntry, type ExportManifest, readManifest, signedText } from '@cis490/shared/export-manifest.ts'
 import type { HostName } from '@cis490/shared/ids.ts'
 import { timestamp } from '@cis490/shared/ids.ts'
+import { isErrno } from '@cis490/shared/node/errno.ts'
 import { verifiesWithKey } from '@cis490/shared/node/key-signature.ts'
 import { Refusal } from '@cis490/shared/problems.ts'
 import { episodePath, header, mediaType } from '@cis490/shared/protocol.ts'
@@ -45,7 +46,9 @@ export async function verifyExport(
     return { folder, host: peer.host, fingerprint: peer.fingerprint, manifest }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    return { fault: error.problem.detail, remediation: 'renew the certificate of that host, and export again' }
+    const { code, detail } = error.problem
+    const remediation = 'renew the certificate of that host, and export again'
+    return { fault: detail, ...(code === 'certificate-expired' && { remediation }) }
   }
 }
 
@@ -63,22 +66,28 @@ export interface ImportSink {
 /** @throws the fault of the stick or of the way to the receiver; what is stored until then has its receipt */
 export async function importExport(verified: VerifiedExport, sink: ImportSink): Promise<void> {
   const receipts = await makeReceiptsFolder(sink.dir, verified.host)
+  let attempts = patience
   for (const entry of verified.manifest.entries) {
     sink.signal.throwIfAborted()
-    sink.told(entry, await importEntry(verified, entry, receipts, sink))
+    const outcome = await importEntry(verified, entry, receipts, sink, attempts)
+    // What did not pass while one archive waited is not waited for again by each of the others.
+    attempts = outcome.outcome === 'later' ? 1 : patience
+    sink.told(entry, outcome)
   }
 }
 
-const attempts = 6
+/** Attempts of one archive while the receiver is busy for moments. */
+const patience = 6
 
 async function importEntry(
   verified: VerifiedExport,
   entry: ExportEntry,
   receipts: string,
   sink: ImportSink,
+  attempts: number,
 ): Promise<EntryOutcome> {
   for (let attempt = 1; ; attempt++) {
-    const outcome = await sendOnce(verified, entry, receipts, sink)
+    const outcome = await sendOnce(verified, entry, receipts, sink).catch(unreadable)
     if (outcome.outcome !== 'later' || outcome.again === undefined || attempt === attempts) return outcome
     await sleep(outcome.again * 1000, undefined, { signal: sink.signal })
   }
@@ -96,6 +105,7 @@ async function sendOnce(
   async function* body() {
     if (!archive) return
     for await (const chunk of archive.createReadStream({ autoClose: false, start: 0, highWaterMark: 1 << 20 })) {
+      sink.signal.throwIfAborted()
       sink.onBytes((chunk as Buffer).length)
       yield chunk as Buffer
     }
@@ -116,6 +126,13 @@ async function sendOnce(
     await writeReceipt(receipts, entry.file, answer.body, typeof signature === 'string' ? signature : undefined)
   }
   return outcome
+}
+
+/** One archive that the stick does not give back is not the end of the others. */
+function unreadable(error: unknown): EntryOutcome {
+  if (isErrno(error, 'EIO') && error.syscall === 'read')
+    return { outcome: 'refused', code: 'unreadable', detail: `the stick does not give it back: ${error.message}` }
+  throw error
 }
 
 /** A signed manifest can still hold anything. */

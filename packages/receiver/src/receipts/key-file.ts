@@ -1,6 +1,6 @@
 /** The file of receipt keys as the command makes and rotates it. */
 import { generateKeyPairSync } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { chmod, chown, readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { linkNew, moveOver, removeFile, syncDir, writeNew } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
@@ -21,7 +21,13 @@ export async function rotateKeyFile(path: string): Promise<boolean> {
     throw error
   })
   if (older === undefined) return false
-  await withTemp(path, `${newKey()}${older}`, (temp) => moveOver(temp, path))
+  const { uid, gid, mode } = await stat(path)
+  await withTemp(path, `${newKey()}${older}`, async (temp) => {
+    // Rotated by root, it has to stay readable for the receiver.
+    await chown(temp, uid, gid)
+    await chmod(temp, mode & 0o740)
+    await moveOver(temp, path)
+  })
   return true
 }
 

@@ -182,7 +182,10 @@ describe('the answer that ends an upload', () => {
     expect([again.status, again.headers['upload-complete'], again.body]).toEqual([422, '?1', first.body])
     expect(stateOf(await look(receiver, path))).toEqual([204, bytes.length, '?1'])
     expect(await created(receiver, 'refusal', bytes, { commit: site.head })).not.toBe(path)
-    const rows = await eventually(() => receiver.rejects(), (seen) => seen.filter((row) => row['id'] === 'refusal').length === 2)
+    const rows = await eventually(
+      () => receiver.rejects(),
+      (seen) => seen.filter((row) => row['id'] === 'refusal').length === 2,
+    )
     for (const row of rows.filter(({ id }) => id === 'refusal'))
       expect(row).toMatchObject({ code: 'invalid-episode', commit: site.head, status: 422 })
   })

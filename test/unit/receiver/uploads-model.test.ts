@@ -1,0 +1,202 @@
+/** Any course of an upload, with cuts and restarts in between, against a model of three numbers. */
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { EpisodeId, HostName, Sha256 } from '@cis490/shared/ids.ts'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { appendVerdict } from '../../../packages/receiver/src/core/upload-verdict.ts'
+import { StoreLayout } from '../../../packages/receiver/src/store/layout.ts'
+import type { Upload } from '../../../packages/receiver/src/store/upload.ts'
+import { UploadPart } from '../../../packages/receiver/src/store/upload-part.ts'
+import type { FinalAnswer } from '../../../packages/receiver/src/store/upload-state.ts'
+import { Uploads } from '../../../packages/receiver/src/store/uploads.ts'
+import { scratchDir } from '../../support/scratch.ts'
+import { sha256 } from '../../support/wire.ts'
+
+const length = 3 << 20
+const whole = randomBytes(length)
+const maxAgeMs = 60_000
+const facts = {
+  host: HostName.parse('lab-07'),
+  id: EpisodeId.parse('of-the-model'),
+  sha256: Sha256.parse(sha256(whole)),
+  length,
+  gate: { kind: 'accept' },
+} as const
+const answer: FinalAnswer = { problem: { code: 'invalid-episode', detail: '', status: 422, title: '', type: '' } }
+
+/** What has been told of the one upload that there is. */
+interface Model {
+  exists: boolean
+  told: number
+  finished: boolean
+}
+
+class Real {
+  readonly layout = new StoreLayout(scratchDir())
+  uploads!: Uploads
+  name = ''
+
+  async open(): Promise<void> {
+    this.uploads = await Uploads.open(this.layout, maxAgeMs, 0)
+  }
+  get upload(): Upload {
+    const found = this.uploads.find(this.name, 0)
+    if (!found || found === 'expired') throw new Error(`the upload is ${found}`)
+    return found
+  }
+  /** What the next request would be told, and what would be left after a power cut. */
+  async agrees(model: Model): Promise<void> {
+    if (!model.exists) {
+      if (this.name !== '') expect(this.uploads.find(this.name, 0)).toBeUndefined()
+      expect([this.uploads.open, this.uploads.reserved]).toEqual([0, 0])
+      return
+    }
+    const { upload } = this
+    expect([upload.offset, upload.finished !== undefined]).toEqual([model.told, model.finished])
+    expect(this.uploads.reserved).toBe(model.finished ? 0 : length - model.told)
+    const state = JSON.parse(readFileSync(upload.paths.state, 'utf8')) as { offset: number }
+    expect(state.offset).toBe(model.told)
+    if (!model.finished)
+      expect(readFileSync(upload.paths.part).subarray(0, model.told).equals(whole.subarray(0, model.told))).toBe(true)
+    const prefix = upload.hash.at(model.told)
+    if (prefix !== undefined && !model.finished) expect(prefix).toBe(sha256(whole.subarray(0, model.told)))
+  }
+}
+
+type Step = fc.AsyncCommand<Model, Real>
+
+/** Runs the step, then holds the real thing against the model. */
+function step(name: string, check: (model: Model) => boolean, run: (model: Model, real: Real) => Promise<void>): Step {
+  return {
+    check,
+    run: async (model, real) => {
+      await run(model, real)
+      await real.agrees(model)
+    },
+    toString: () => name,
+  }
+}
+
+const isOpen = (model: Model) => model.exists && !model.finished
+
+/** Takes the next `bytes` of the whole in two chunks, as a body does. */
+async function taking(real: Real, model: Model, bytes: number, onTheWay = true): Promise<{ part: UploadPart; end: number }> {
+  const end = Math.min(length, model.told + bytes)
+  const part = await UploadPart.open(real.upload, { maxAgeMs, now: () => 0, onTheWay })
+  const half = model.told + Math.floor((end - model.told) / 2)
+  await part.take(Buffer.from(whole.subarray(model.told, half)))
+  await part.take(Buffer.from(whole.subarray(half, end)))
+  return { part, end }
+}
+
+const create = step(
+  'create',
+  (model) => !model.exists,
+  async (model, real) => {
+    real.name = (await real.uploads.create(facts, 0)).name
+    Object.assign(model, { exists: true, told: 0, finished: false })
+  },
+)
+const createAgain = step('find the open one', isOpen, async (_model, real) => {
+  const { host, id } = facts
+  expect(real.uploads.openFor({ host, id }, facts.sha256, length, 0)?.name).toBe(real.name)
+  expect(real.uploads.openFor({ host, id }, facts.sha256, length + 1, 0)).toBeUndefined()
+})
+const append = (bytes: number) =>
+  step(`append ${bytes}`, isOpen, async (model, real) => {
+    using _turn = await real.upload.turn()
+    const { part, end } = await taking(real, model, bytes)
+    await part.settle()
+    await part[Symbol.asyncDispose]()
+    model.told = end
+  })
+const takeBack = (bytes: number) =>
+  step(`take back ${bytes}`, isOpen, async (model, real) => {
+    using _turn = await real.upload.turn()
+    const { part } = await taking(real, model, bytes, false)
+    await part.takeBack()
+    await part[Symbol.asyncDispose]()
+  })
+const crash = (bytes: number) =>
+  step(`die inside an append of ${bytes}`, isOpen, async (model, real) => {
+    const { part } = await taking(real, model, bytes)
+    await part[Symbol.asyncDispose]()
+    await real.open()
+    expect(readFileSync(real.upload.paths.part).length).toBe(model.told)
+  })
+const wrongOffset = (offset: number) =>
+  step(
+    `append at ${offset}`,
+    (model) => isOpen(model) && model.told !== offset,
+    async (model, real) => {
+      const asked = {
+        offset,
+        complete: false,
+        length: undefined,
+        contentLength: 5,
+        contentDigest: undefined,
+        expectsContinue: false,
+      }
+      const verdict = appendVerdict({ offset: real.upload.offset, length, finished: false }, asked)
+      const members = { 'expected-offset': model.told, 'provided-offset': offset }
+      expect(verdict).toMatchObject({ kind: 'refuse', invalid: false, refused: { code: 'mismatching-upload-offset', members } })
+    },
+  )
+const restart = step(
+  'restart',
+  () => true,
+  async (_model, real) => {
+    await real.uploads[Symbol.asyncDispose]()
+    await real.open()
+  },
+)
+const finish = step(
+  'finish',
+  (model) => isOpen(model) && model.told === length,
+  async (model, real) => {
+    expect(await real.upload.sha256()).toBe(facts.sha256)
+    await real.uploads.finish(real.upload, answer, 0)
+    expect(real.upload.finished).toEqual(answer)
+    model.finished = true
+  },
+)
+const remove = step(
+  'delete',
+  (model) => model.exists,
+  async (model, real) => {
+    await real.uploads.remove(real.upload)
+    Object.assign(model, { exists: false, told: 0, finished: false })
+  },
+)
+
+test('an upload never has less than was told, never other bytes, and ends with its own hash', { timeout: 120_000 }, async () => {
+  const amount = fc.oneof(fc.integer({ min: 1, max: 1000 }), fc.integer({ min: 1, max: length }))
+  const steps = fc.commands(
+    [
+      fc.constant(create),
+      fc.constant(createAgain),
+      amount.map(append),
+      amount.map(append),
+      amount.map(takeBack),
+      amount.map(crash),
+      fc.nat(length).map(wrongOffset),
+      fc.constant(restart),
+      fc.constant(finish),
+      fc.constant(remove),
+    ],
+    { maxCommands: 25, size: 'max' },
+  )
+  await fc.assert(
+    fc.asyncProperty(steps, async (commands) => {
+      const real = new Real()
+      mkdirSync(real.layout.incoming, { recursive: true })
+      await real.open()
+      const setup = () => ({ model: { exists: false, told: 0, finished: false }, real })
+      await fc.asyncModelRun(setup, commands)
+      await real.uploads[Symbol.asyncDispose]()
+      rmSync(real.layout.root, { recursive: true })
+    }),
+    { numRuns: 40 },
+  )
+})

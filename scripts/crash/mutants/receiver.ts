@@ -62,13 +62,26 @@ export const receiverMutants: readonly Mutant[] = [
     equivalent: 'the sidecar is durable by then, and recovery makes the row of it',
   },
   {
-    name: 'no-row-sync',
-    breaks: 'rows are written and not synced',
+    name: 'no-journal-sync',
+    breaks: 'rows of a journal are written and not synced: what was taken out on purpose goes before the word for it is durable',
     file: `${shared}/journal.ts`,
     find: 'await this.#file.datasync()',
     replace: 'await Promise.resolve()',
-    tries: [{ scenario: 'put', form: 'ext4' }],
-    equivalent: 'the sidecar is durable by then, and recovery makes the row of it',
+    tries: [
+      { scenario: 'prune', form: 'ext4' },
+      { scenario: 'prune', form: 'xfs' },
+    ],
+  },
+  {
+    name: 'offset-before-sync',
+    breaks: 'the offset of an upload is told before its bytes are synced',
+    file: `${receiver}/store/upload-part.ts`,
+    find: 'await this.#file.sync().catch(',
+    replace: 'await Promise.resolve().catch(',
+    tries: [
+      { scenario: 'upload', form: 'ext4' },
+      { scenario: 'upload', form: 'xfs' },
+    ],
   },
   {
     name: 'no-torn-tail-repair',
@@ -108,8 +121,8 @@ export const receiverMutants: readonly Mutant[] = [
     name: 'recovery-adds-no-row',
     breaks: 'an archive that has its receipt and no row gets none at the start',
     file: `${receiver}/store/recover.ts`,
-    find: 'for (const receipt of missing) await index.append(receipt)',
-    replace: 'for (const receipt of missing) await Promise.resolve(receipt)',
+    find: 'for (const receipt of inTime(whole)) await index.append(receipt)',
+    replace: 'for (const receipt of inTime(whole)) await Promise.resolve(receipt)',
     tries: [{ scenario: 'put', form: 'kill' }],
   },
 ]

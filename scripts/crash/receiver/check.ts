@@ -9,8 +9,8 @@ import { bodiesOf, stateDir, withReceiver } from './place.ts'
 export interface ReceiverCheck extends Allowed {
   /** What clients do when they do not know what became of their uploads: everything again. Every expected status is a must. */
   again?(place: Place, client: Client, tell: Tell): Promise<void>
-  /** What is promised besides episodes, asked of the receiver that runs again. @param told all that was told so far */
-  look?(client: Client, state: string, told: readonly Told[]): Promise<Finding[]>
+  /** What is promised besides episodes, asked of the receiver that runs again. @param checked with all that was told so far */
+  look?(client: Client, state: string, checked: Checked): Promise<Finding[]>
 }
 
 export async function checkReceiver(
@@ -26,7 +26,7 @@ export async function checkReceiver(
   ]
   const findings = wrongStatuses(checked.told, checked.fault)
   await withReceiver(place, async (client) => {
-    findings.push(...(await look()), ...((await lookMore?.(client, stateDir(place), told)) ?? []))
+    findings.push(...(await look()), ...((await lookMore?.(client, stateDir(place), { ...checked, told })) ?? []))
     const answers: Told[] = []
     await again?.(place, client, (answer) => answers.push(answer))
     told.push(...answers)

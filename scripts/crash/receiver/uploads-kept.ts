@@ -2,10 +2,12 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { interopVersion } from '@cis490/shared/protocol.ts'
-import type { Finding, Told } from '../scenario.ts'
+import type { Checked, Finding } from '../scenario.ts'
 import type { Client } from './client.ts'
 
-export async function lookAtUploads(client: Client, state: string, told: readonly Told[]): Promise<Finding[]> {
+export async function lookAtUploads(client: Client, state: string, { told, fault }: Checked): Promise<Finding[]> {
+  // After a fault the receiver may throw an upload away, and says so.
+  const gone = fault === undefined ? [] : [404, 410]
   const cancelled = new Set(told.filter(({ kind }) => kind === 'cancelled').map(({ path }) => path))
   const highest = new Map<string, number>()
   for (const { kind, path, offset } of told)
@@ -15,6 +17,7 @@ export async function lookAtUploads(client: Client, state: string, told: readonl
   for (const [path, offset] of highest) {
     const answer = await client.ask({ method: 'HEAD', path, headers: { 'Upload-Draft-Interop-Version': interopVersion } })
     const now = Number(answer.headers['upload-offset'])
+    if (gone.includes(answer.status)) continue
     if (answer.status !== 204) findings.push({ kind: 'lost', detail: `${path}: ${offset} was told, now it is ${answer.status}` })
     else if (now < offset) findings.push({ kind: 'lost', detail: `${path}: ${offset} was told, now it is at ${now}` })
   }

@@ -73,7 +73,7 @@ export const importScenario: Scenario = {
   restart: (place) => withReceiver(place, async () => undefined),
   check: (place, checked) =>
     checkReceiver(place, checked, {
-      look: (_, __, told) => look(place, told),
+      look: (_, __, { told }) => look(place, told),
       again: (_, __, tell) => importAll(place, tell),
     }),
 }

@@ -3,7 +3,7 @@ import { hostHealthPath } from '@cis490/shared/protocol.ts'
 import { checkReceiver } from '../receiver/check.ts'
 import { type Client, clientHost } from '../receiver/client.ts'
 import { prepareBodies, prepareState, withReceiver } from '../receiver/place.ts'
-import type { Finding, Place, Scenario, Tell, Told } from '../scenario.ts'
+import type { Checked, Finding, Place, Scenario, Tell } from '../scenario.ts'
 
 async function report(client: Client, sequence: number, tell: Tell, expected: number | number[]): Promise<void> {
   const text = JSON.stringify({ host: clientHost, report_epoch: 'e', sequence, padding: 'x'.repeat(500) })
@@ -13,7 +13,7 @@ async function report(client: Client, sequence: number, tell: Tell, expected: nu
 }
 
 /** @param told what was acknowledged: the highest of it is there, or a higher one */
-async function look(client: Client, _state: string, told: readonly Told[]): Promise<Finding[]> {
+async function look(client: Client, _state: string, { told }: Checked): Promise<Finding[]> {
   const highest = Math.max(0, ...told.filter(({ kind }) => kind === 'reported').map(({ sequence }) => Number(sequence)))
   const answer = await client.ask({ method: 'GET', path: hostHealthPath(clientHost) })
   if (answer.status === 404 && highest === 0) return []

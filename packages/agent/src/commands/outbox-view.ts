@@ -19,17 +19,20 @@ export interface OutboxRow {
   readonly attempts: number
   readonly last?: { readonly status: number; readonly code: string }
   readonly next_at?: string
+  /** Bytes that the receiver has of it; only of an upload that has begun. */
+  readonly upload_offset?: number
 }
 
 /** Reads without the lock. */
 export async function readRows(config: AgentConfig): Promise<OutboxRow[]> {
   const entries = (await readEntries(config.paths.outbox)).map(
-    ({ id, lane, sha256, bytes, commit, attempts, last, next_at }): OutboxRow => ({
+    ({ id, lane, sha256, bytes, commit, attempts, last, next_at, upload_offset }): OutboxRow => ({
       ...{ id, lane, sha256, bytes },
       ...(commit === undefined ? {} : { commit }),
       attempts,
       ...(last && { last: { status: last.status, code: last.code } }),
       ...(next_at === undefined ? {} : { next_at }),
+      ...(upload_offset === undefined ? {} : { upload_offset }),
     }),
   )
   const refused = (await readRefused(config.paths.state)).map(
@@ -43,7 +46,7 @@ export async function readRows(config: AgentConfig): Promise<OutboxRow[]> {
   return [...entries, ...refused].sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-/** Columns: id, lane, size, age of the archive, attempts, what the last attempt brought, when the next one is due. */
+/** Columns: id, lane, size (of an upload that has begun also how far it is), age of the archive, attempts, what the last attempt brought, when the next one is due. */
 export async function drawTable(config: AgentConfig, rows: readonly OutboxRow[], nowMs: number): Promise<string> {
   if (rows.length === 0) return 'the outbox is empty\n'
   const cells = [['EPISODE', 'LANE', 'SIZE', 'AGE', 'TRIES', 'LAST', 'NEXT']]
@@ -52,7 +55,7 @@ export async function drawTable(config: AgentConfig, rows: readonly OutboxRow[],
     cells.push([
       row.id,
       row.lane,
-      formatSize(row.bytes),
+      row.upload_offset === undefined ? formatSize(row.bytes) : `${formatSize(row.upload_offset)} of ${formatSize(row.bytes)}`,
       packed ? formatDuration(nowMs - packed.mtimeMs) : '-',
       String(row.attempts),
       row.last ? `${row.last.status || ''} ${row.last.code}`.trim() : '-',

@@ -74,8 +74,10 @@ interface Facts {
   readonly held: MannerText | undefined
 }
 
+const shownUploads = 5
+
 function lines({ summary, delivered, last, gate, held }: Facts, now: number): string[] {
-  const { lanes, oldest_age_s: age, stuck, tombstones, room } = summary
+  const { lanes, oldest_age_s: age, stuck, tombstones, room, uploads } = summary
   const dropped = tombstones.last[0]
   const lane = (name: keyof typeof lanes) => `${name.padEnd(12)} ${lanes[name].count} (${formatSize(lanes[name].bytes)})`
   return [
@@ -83,6 +85,9 @@ function lines({ summary, delivered, last, gate, held }: Facts, now: number): st
     lane('gated'),
     lane('quarantine'),
     ...(age === null ? [] : [`oldest       ${formatDuration(age * 1000)}`]),
+    ...uploads
+      .slice(0, shownUploads)
+      .map(({ id, offset, bytes }) => `uploading    ${id}: ${formatSize(offset)} of ${formatSize(bytes)} arrived`),
     `delivered    ${delivered}${last ? `, last ${last.id} ${formatDuration(now - Date.parse(last.received_at))} ago` : ''}`,
     ...(dropped ? [`dropped      ${tombstones.count}, last ${dropped.id} by ${dropped.by}: ${dropped.reason}`] : []),
     ...roomLines(room),

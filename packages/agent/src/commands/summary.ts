@@ -16,6 +16,8 @@ import { type OutboxRow, readRows } from './outbox-view.ts'
 
 export interface Summary extends OutboxSummary {
   readonly room: RoomSummary
+  /** Uploads that have begun, and how much of them the receiver has. */
+  readonly uploads: readonly { readonly id: string; readonly offset: number; readonly bytes: number }[]
   /** Folders that are being recorded. */
   readonly recording: number
 }
@@ -33,6 +35,7 @@ export async function summarize(config: AgentConfig, nowMs: number): Promise<Sum
   const folders = await lookAtFolders(config, rows, new Set(tombstones.map(({ id }) => id)), nowMs)
   return {
     lanes: { ready: lane('ready'), gated: lane('gated'), quarantine: lane('quarantine') },
+    uploads: rows.flatMap(({ id, upload_offset: offset, bytes }) => (offset === undefined ? [] : [{ id, offset, bytes }])),
     oldest_age_s: await oldestAge(config, rows, nowMs),
     stuck: folders.stuck,
     recording: folders.recording,

@@ -84,7 +84,7 @@ test('an upload whose state cannot be replaced is thrown away: its offset is nev
     },
     now,
   )
-  const part = await UploadPart.open(upload, { maxAgeMs: 1000, now: () => now, onTheWay: true })
+  const part = await UploadPart.open(upload, { maxAgeMs: 1000, now: () => now, settleBytes: 1 << 20 })
   await part.take(Buffer.from('0123'))
   rmSync(upload.paths.state)
   mkdirSync(upload.paths.state)

@@ -80,13 +80,16 @@ function step(name: string, check: (model: Model) => boolean, run: (model: Model
 
 const isOpen = (model: Model) => model.exists && !model.finished
 
-/** Takes the next `bytes` of the whole in two chunks, as a body does. */
-async function taking(real: Real, model: Model, bytes: number, onTheWay = true): Promise<{ part: UploadPart; end: number }> {
+const other = randomBytes(length)
+
+/** Takes the next `bytes` of the whole in two chunks, as a body does; or other ones, where they are not to stay. */
+async function taking(real: Real, model: Model, bytes: number, stay: boolean): Promise<{ part: UploadPart; end: number }> {
+  const source = stay ? whole : other
   const end = Math.min(length, model.told + bytes)
-  const part = await UploadPart.open(real.upload, { maxAgeMs, now: () => 0, onTheWay })
+  const part = await UploadPart.open(real.upload, { maxAgeMs, now: () => 0, settleBytes: undefined })
   const half = model.told + Math.floor((end - model.told) / 2)
-  await part.take(Buffer.from(whole.subarray(model.told, half)))
-  await part.take(Buffer.from(whole.subarray(half, end)))
+  await part.take(Buffer.from(source.subarray(model.told, half)))
+  await part.take(Buffer.from(source.subarray(half, end)))
   return { part, end }
 }
 
@@ -106,7 +109,7 @@ const createAgain = step('find the open one', isOpen, async (_model, real) => {
 const append = (bytes: number) =>
   step(`append ${bytes}`, isOpen, async (model, real) => {
     using _turn = await real.upload.turn()
-    const { part, end } = await taking(real, model, bytes)
+    const { part, end } = await taking(real, model, bytes, true)
     await part.settle()
     await part[Symbol.asyncDispose]()
     model.told = end
@@ -120,11 +123,23 @@ const takeBack = (bytes: number) =>
   })
 const crash = (bytes: number) =>
   step(`die inside an append of ${bytes}`, isOpen, async (model, real) => {
-    const { part } = await taking(real, model, bytes)
+    const { part } = await taking(real, model, bytes, false)
     await part[Symbol.asyncDispose]()
     await real.open()
     expect(readFileSync(real.upload.paths.part).length).toBe(model.told)
   })
+/** A long append moves the offset on its way: what it has moved stays. */
+const crashOnTheWay = step('die inside a long append', isOpen, async (model, real) => {
+  const part = await UploadPart.open(real.upload, { maxAgeMs, now: () => 0, settleBytes: 1 << 20 })
+  const piece = 300_000
+  for (let at = model.told; at < length; at += piece)
+    await part.take(Buffer.from(whole.subarray(at, Math.min(length, at + piece))))
+  await part[Symbol.asyncDispose]()
+  await real.open()
+  const { offset } = real.upload
+  expect(offset).toBeGreaterThanOrEqual(model.told)
+  model.told = offset
+})
 const wrongOffset = (offset: number) =>
   step(
     `append at ${offset}`,
@@ -180,6 +195,7 @@ test('an upload never has less than was told, never other bytes, and ends with i
       amount.map(append),
       amount.map(takeBack),
       amount.map(crash),
+      fc.constant(crashOnTheWay),
       fc.nat(length).map(wrongOffset),
       fc.constant(restart),
       fc.constant(finish),

@@ -7,7 +7,7 @@ import { readBody } from '../http/body.ts'
 import type { Metrics } from '../http/metrics.ts'
 import type { UploadsRunning } from '../http/uploads-running.ts'
 import type { Upload } from '../store/upload.ts'
-import { UploadPart } from '../store/upload-part.ts'
+import { settleBytes, UploadPart } from '../store/upload-part.ts'
 import type { Uploads } from '../store/uploads.ts'
 import { type RoomPorts, roomWatch } from './room-watch.ts'
 
@@ -41,7 +41,11 @@ export async function appendBody(
 ): Promise<void> {
   using turn = ports.running.body(upload.state.host)
   const before = upload.offset
-  const options = { maxAgeMs: ports.uploads.maxAgeMs, now: Date.now, onTheWay: body.contentDigest === undefined }
+  const options = {
+    maxAgeMs: ports.uploads.maxAgeMs,
+    now: Date.now,
+    settleBytes: body.contentDigest === undefined ? settleBytes : undefined,
+  }
   await using part = await UploadPart.open(upload, options)
   const digest = createHash('sha256')
   const take = roomWatch(taker(upload, part, body, digest), turn, ports)

@@ -2,8 +2,8 @@
 import { PartFile } from './part-file.ts'
 import { isNoRoom, type Upload, UploadLost } from './upload.ts'
 
-/** A long append is settled on its way, so that a crash costs no more than this. */
-const settleBytes = 64 << 20
+/** A long append is settled on its way, so that a crash costs no more than this; whichever comes first. */
+export const settleBytes = 64 << 20
 const settleMs = 5000
 
 export interface PartOptions {
@@ -11,8 +11,8 @@ export interface PartOptions {
   readonly maxAgeMs: number
   /** Epoch milliseconds. */
   now(): number
-  /** False where all of the append may be taken back at its end. */
-  readonly onTheWay: boolean
+  /** Bytes after which the offset is moved on the way; undefined where all of the append may be taken back at its end. */
+  readonly settleBytes: number | undefined
 }
 
 export class UploadPart implements AsyncDisposable {
@@ -40,7 +40,7 @@ export class UploadPart implements AsyncDisposable {
     if (this.#failure !== undefined) throw this.#failure
     this.#upload.taken += chunk.length
     const wait = this.#file.take(chunk)
-    if (this.#options.onTheWay && !this.#settling && this.#isDue())
+    if (!this.#settling && this.#isDue())
       this.#settling = this.#save().catch((error: unknown) => {
         this.#failure = error as Error
       })
@@ -48,7 +48,9 @@ export class UploadPart implements AsyncDisposable {
   }
 
   #isDue(): boolean {
+    const { settleBytes } = this.#options
     const waiting = this.#file.written - this.#upload.offset
+    if (settleBytes === undefined) return false
     return waiting >= settleBytes || (waiting > 0 && performance.now() - this.#settledAt >= settleMs)
   }
 

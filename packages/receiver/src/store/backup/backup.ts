@@ -57,6 +57,7 @@ export async function readRestoreMark(layout: StoreLayout): Promise<string | und
 /** Until `endRestore` nobody may work in the store. The caller holds its lock and that of `dir`. */
 export async function restore(layout: StoreLayout, dir: string, options: Carrying): Promise<CarryCount & { rows: number }> {
   const from = new StoreLayout(dir)
+  await makeDir(layout.root)
   await replaceFile(layout.restoring, JSON.stringify({ from: dir, at: timestamp(Date.now()) }))
   await makeDir(layout.episodes)
   await makeDir(layout.incoming)

@@ -85,7 +85,10 @@ describe('lines of a file', () => {
 
 test('a list passes over damaged lines, ends where it is told, and its cursors lead on', async () => {
   const layout = new StoreLayout(scratchDir())
-  appendFileSync(layout.index, '{"id":"a"}\n\0\0\0\n{"id":"b","host":"lab-07"}\n{"id":"c","host":"lab-07"}\n')
+  appendFileSync(
+    layout.index,
+    '{"id":"a"}\n\0\0\0\n{"id":"b","host":"lab-07"}\n{"id":7}\n{"id":"x","bytes":"1"}\n{"id":"x","host":7}\n{"id":"c","host":"lab-07"}\n',
+  )
   const known = { taints: new Taints(), prunedBy: () => undefined }
   const list = async (fields: QueryFields, span = {}) => {
     const batches = await Array.fromAsync(listEpisodes(layout, parseQuery(fields, now), known, span))

@@ -19,6 +19,7 @@ const windows = z.array(
   }),
 )
 
+/** For processors none by default: a host that computes has more to run than processors all the time, and that is near 100 then. */
 const percent = z.number().min(0).max(100)
 
 export const AgentConfig = z.strictObject({
@@ -46,7 +47,7 @@ export const AgentConfig = z.strictObject({
       rescan: Duration.prefault('30s'),
       keep_shipped: Size.default(0),
       max_pressure: z
-        .strictObject({ io: percent.default(60), cpu: percent.default(90), memory: percent.default(20) })
+        .strictObject({ io: percent.default(60), cpu: percent.default(0), memory: percent.default(20) })
         .prefault({}),
     })
     .prefault({}),

@@ -32,6 +32,12 @@ export interface Plan {
 /** @param connection counts from 0 */
 export type Planner = (connection: number) => Plan
 
+interface Joined {
+  readonly client: Socket
+  readonly upstream: Socket
+  readonly lanes: Readonly<Record<Direction, Lane>>
+}
+
 export const calm: Planner = () => ({})
 
 export class ChaosProxy implements AsyncDisposable {
@@ -43,7 +49,7 @@ export class ChaosProxy implements AsyncDisposable {
   readonly done: Record<Act['do'], number> = { cut: 0, reset: 0, 'half-close': 0, stall: 0, swallow: 0, trickle: 0 }
   connections = 0
   readonly #server: Server
-  readonly #lanes = new Set<Lane>()
+  readonly #joined = new Set<Joined>()
   readonly #sockets = new Set<Socket>()
   #target: { hostname: string; port: number; protocol: string }
 
@@ -72,11 +78,18 @@ export class ChaosProxy implements AsyncDisposable {
 
   /** Everything that stalls goes on. */
   release(): void {
-    for (const lane of this.#lanes) lane.release()
+    for (const { lanes } of this.#joined) for (const lane of Object.values(lanes)) lane.release()
+  }
+
+  /** Does this to every connection that is open, now. */
+  actOnAll(act: Act): void {
+    for (const joined of this.#joined) this.#act(act, joined)
   }
 
   /** Ends every connection with RST. */
   resetAll(): void {
+    this.actOnAll({ do: 'reset' })
+    // Those that wait for their receiver yet.
     for (const socket of this.#sockets) socket.resetAndDestroy()
   }
 
@@ -108,6 +121,8 @@ export class ChaosProxy implements AsyncDisposable {
 
   #join(client: Socket, upstream: Socket, faults: readonly Fault[]): void {
     const lanes = {} as Record<Direction, Lane>
+    const joined: Joined = { client, upstream, lanes }
+    this.#joined.add(joined)
     const open = (direction: Direction, from: Socket, to: Socket) => {
       const own = faults.filter(({ on }) => on === direction).sort((a, b) => a.after - b.after)
       lanes[direction] = new Lane(from, to, {
@@ -115,15 +130,14 @@ export class ChaosProxy implements AsyncDisposable {
         passed: (bytes) => {
           this.carried[direction] += bytes
         },
-        reached: (mark) => this.#act(own[mark] as Fault, client, upstream, lanes),
+        reached: (mark) => this.#act(own[mark] as Fault, joined),
       })
-      this.#lanes.add(lanes[direction])
     }
     open('up', client, upstream)
     open('down', upstream, client)
     client.on('close', () => upstream.destroy())
     upstream.on('close', (broken) => {
-      for (const lane of Object.values(lanes)) this.#lanes.delete(lane)
+      this.#joined.delete(joined)
       if (broken && !client.destroyed) client.resetAndDestroy()
       else client.destroySoon()
     })
@@ -131,14 +145,14 @@ export class ChaosProxy implements AsyncDisposable {
     lanes.down.start()
   }
 
-  #act(fault: Fault, client: Socket, upstream: Socket, lanes: Record<Direction, Lane>): void {
-    this.done[fault.do] += 1
-    if (fault.do === 'cut') for (const socket of [client, upstream]) socket.destroySoon()
-    else if (fault.do === 'reset') for (const socket of [client, upstream]) socket.resetAndDestroy()
-    else if (fault.do === 'half-close') lanes[fault.side].end()
-    else if (fault.do === 'stall') lanes[fault.side].stall()
-    else if (fault.do === 'swallow') lanes[fault.side].swallow()
-    else lanes[fault.side].trickle(fault.bytes, fault.everyMs)
+  #act(act: Act, { client, upstream, lanes }: Joined): void {
+    this.done[act.do] += 1
+    if (act.do === 'cut') for (const socket of [client, upstream]) socket.destroySoon()
+    else if (act.do === 'reset') for (const socket of [client, upstream]) socket.resetAndDestroy()
+    else if (act.do === 'half-close') lanes[act.side].end()
+    else if (act.do === 'stall') lanes[act.side].stall()
+    else if (act.do === 'swallow') lanes[act.side].swallow()
+    else lanes[act.side].trickle(act.bytes, act.everyMs)
   }
 }
 

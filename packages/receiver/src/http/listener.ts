@@ -1,11 +1,10 @@
 /** Sockets and servers: TLS and plain, their time limits, and how they end. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import { isIPv4, type Socket } from 'node:net'
+import { isIPv4 } from 'node:net'
 import { UserError } from '@cis490/shared/node/cli.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
-import { problem } from '@cis490/shared/problems.ts'
-import { episodesPrefix } from '@cis490/shared/protocol.ts'
+import { answerBadRequests } from './bad-request.ts'
 import { clientCertificateOptions } from './tls-peer.ts'
 
 export interface TlsMaterial {
@@ -43,51 +42,17 @@ export function createListener(options: ListenerOptions, handle: RequestHandler)
       })
     : createServer(common)
   server.maxConnections = options.connections
+  // Who has said all and closes that half still waits for the answer. Node's TLS sockets cannot: they lose count of such connections.
+  if (!options.tls) Object.assign(server, { httpAllowHalfOpen: true })
   server.on('request', handle)
   // Without this listener Node would say "100 Continue" before anybody has looked at the request.
   server.on('checkContinue', handle)
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => badRequest(error, socket as Socket))
+  answerBadRequests(server)
   return server
 }
 
 export function secureOptions({ cert, key }: TlsMaterial) {
   return { ...clientCertificateOptions, cert, key, minVersion: 'TLSv1.3' } as const
-}
-
-/** The parser fails again on whatever comes after the fault; the answer that is on its way must outlive that. */
-const told = new WeakSet<Socket>()
-
-function badRequest(error: ParseError, socket: Socket): void {
-  if (told.has(socket)) return
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
-  told.add(socket)
-  const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-  const body = JSON.stringify(slow ? problem('too-slow', 'the request headers did not come in time') : badSyntax(error))
-  const status = slow
-    ? '408 Request Timeout'
-    : error.code === 'HPE_HEADER_OVERFLOW'
-      ? '431 Request Header Fields Too Large'
-      : '400 Bad Request'
-  socket.end(
-    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-  )
-  const timer = setTimeout(() => socket.destroy(), 1000).unref()
-  socket.once('close', () => clearTimeout(timer))
-}
-
-interface ParseError extends NodeJS.ErrnoException {
-  readonly rawPacket?: Buffer
-}
-
-/** A byte that no request target may have (RFC 9112 section 3.2) ends the parser before the routes see it. */
-function badSyntax(error: ParseError): object {
-  const start = error.rawPacket?.toString('latin1', 0, 64) ?? ''
-  return error.code === 'HPE_INVALID_URL' && start.includes(` ${episodesPrefix}`)
-    ? problem('bad-id', 'the path of an episode is ASCII; nothing is percent-decoded')
-    : { title: 'Not valid HTTP', status: 400 }
 }
 
 /** @returns the address that it listens on. Rejects with the system's error (EADDRINUSE, EACCES). */

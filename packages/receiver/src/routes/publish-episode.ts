@@ -14,7 +14,6 @@ import type { Peer } from '../http/peer.ts'
 import type { UploadsRunning } from '../http/uploads-running.ts'
 import { type Episodes, PublishInDoubt, type StoredEpisode } from '../store/episodes.ts'
 import type { IndexLog } from '../store/index-log.ts'
-import { isNoRoom, UploadLost } from '../store/upload.ts'
 import type { Stored } from './receipt-answer.ts'
 
 export interface PublishPorts {
@@ -145,8 +144,7 @@ function count(receipt: Receipt, ports: PublishPorts, started: number): void {
 }
 
 /** What the disk or the system refuses for now is the client's to try again, not a fault of ours. */
-export function asRefusal(failure: unknown): unknown {
-  const error = failure instanceof UploadLost && isNoRoom(failure.cause) ? failure.cause : failure
+export function asRefusal(error: unknown): unknown {
   if (isErrno(error, 'ENOSPC', 'EDQUOT'))
     return new Refusal('store-full', 'the disk of the receiver is full', { retry_after_s: 300 })
   if (isErrno(error, 'EMFILE', 'ENFILE'))

@@ -5,6 +5,8 @@ import { isNoRoom, type Upload, UploadLost } from './upload.ts'
 /** A long append is settled on its way, so that a crash costs no more than this; whichever comes first. */
 export const settleBytes = 64 << 20
 const settleMs = 5000
+/** What makes way for the state on a full disk. */
+const wayBytes = 1 << 20
 
 export interface PartOptions {
   /** ms that an upload lives after its last progress */
@@ -64,13 +66,25 @@ export class UploadPart implements AsyncDisposable {
     try {
       if (this.#upload.gone) throw this.#failure ?? new UploadLost('the upload is gone')
       if (failure !== undefined && !isNoRoom(failure)) await this.#upload.lose(failure)
-      if (this.#file.written > this.#upload.offset) await this.#save()
+      if (this.#file.written > this.#upload.offset) await this.#saveOrShorten()
     } catch (error) {
       if (!this.#upload.gone) await this.takeBack()
       throw error
     }
     this.#upload.taken = this.#upload.offset
     if (failure !== undefined) throw failure
+  }
+
+  /** On a full disk there may be no room for the state: the last bytes make way for it, so that the rest is not sent again. */
+  async #saveOrShorten(): Promise<void> {
+    try {
+      await this.#save()
+    } catch (error) {
+      const less = this.#file.written - wayBytes
+      if (!isNoRoom(error) || less <= this.#upload.offset) throw error
+      await this.#file.cutTo(less)
+      await this.#save()
+    }
   }
 
   async #save(): Promise<void> {

@@ -192,7 +192,7 @@ it('the command tells the same from the disk, while the receiver runs', async ()
   const unknown = await runToEnd('receiver', ['explain', 'nobody', '--config', config, '--json'])
   expect([unknown.code, JSON.parse(unknown.stdout)]).toEqual([1, expect.objectContaining({ state: 'unknown', events: [] })])
   expect((await runToEnd('receiver', ['explain', '../x', '--config', config])).code).toBe(2)
-})
+}, 180_000)
 
 async function startProcess() {
   const state = site.newStateDir()

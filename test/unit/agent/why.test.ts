@@ -103,7 +103,7 @@ test('the nearest ids are those that somebody may have meant', () => {
   expect(nearest('zzz', known)).toEqual([])
 })
 
-describe('the command, without a receiver', () => {
+describe('the command, without a receiver', { timeout: 180_000 }, () => {
   test('tells what this host knows and says that the receiver could not be asked', async () => {
     const home = makeAgentHome('[quota]\nreserve = "0"\n')
     recordEpisode(home, 'run-1', undefined, { started_at: '2023-11-14T22:00:00.000Z' })

@@ -44,7 +44,8 @@ test('of an entry everything that no longer holds is told', () => {
   expect(kinds({ tainted: { reason: 'bad', at: 'now', by: 'kim' }, path: 'q' })).toEqual(['tainted', 'wrong-path'])
 })
 
-describe('the commands', () => {
+// Each run of a command is a process of its own: on a busy machine they take their time.
+describe('the commands', { timeout: 180_000 }, () => {
   let store: TestStore
   const out = () => join(store.layout.root, '..', 'm.jsonl')
 
@@ -137,7 +138,6 @@ describe('the commands', () => {
         ({ kind, at }) => `${at} ${kind}`,
       )
     }
-    expect(await found()).toEqual(['lab-07/ep-1 tainted'])
     expect(await found('--hashes')).toEqual(['lab-07/ep-1 tainted', 'lab-07/ep-3 wrong-hash'])
     truncateSync(archive, 10)
     unlinkSync(store.layout.archive(store.key('ep-1')))

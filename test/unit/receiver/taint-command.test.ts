@@ -147,7 +147,7 @@ describe('a range', () => {
   })
 })
 
-describe('the command', () => {
+describe('the command', { timeout: 180_000 }, () => {
   let repo: GitRepo
   let commits: [string, string, string]
   beforeAll(() => {

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { UserError } from '@cis490/shared/node/cli.ts'
 import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
 
-const source = fileURLToPath(new URL('./shim/crashshim.c', import.meta.url))
+const sources = ['crashshim.c', 'calls.c'].map((name) => fileURLToPath(new URL(`./shim/${name}`, import.meta.url)))
 
 /** How the world ends at a call. power2 loses what the journal has not written, power1 writes the journal first. */
 export type EndMode = 'before' | 'after' | 'torn' | 'power1' | 'power2'
@@ -38,7 +38,7 @@ export async function buildShim(folder: string): Promise<string> {
       '-pthread',
       '-o',
       library,
-      source,
+      ...sources,
     ])
     return library
   } catch (error) {

@@ -6,7 +6,8 @@ import { createInterface } from 'node:readline'
 import type { Finding, Told } from './scenario.ts'
 import type { Job, Line } from './worker.ts'
 
-const jobTimeoutMs = 60_000
+/** Far above what a job takes, on a machine that has other work too. */
+const jobTimeoutMs = 240_000
 
 export interface Ended {
   readonly told: readonly Told[]

@@ -1,5 +1,5 @@
 /** A sample of `npm run crash`, the whole of which takes half an hour: a few points of every form. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Bench, makeBench, prepareAll, withDisks } from '../../scripts/crash/bench.ts'
 import { execute } from '../../scripts/crash/execute.ts'
 import type { Form, PointResult } from '../../scripts/crash/forms.ts'
@@ -9,7 +9,9 @@ import { asExpected, huntAll } from '../../scripts/crash/mutants/hunt.ts'
 import { mutants } from '../../scripts/crash/mutants.ts'
 import { type Density, full, type Prepared, tasksOf } from '../../scripts/crash/plan.ts'
 
-const density: Density = { kill: 13, power: 29, errno: 71, wrecks: 2, recovery: 11 }
+/** A minute on two processors that have nothing else to do. */
+const density: Density = { kill: 11, power: 41, errno: 97, wrecks: 2, recovery: 13 }
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 })
 
 let bench: Bench
 let prepared: Prepared[]
@@ -36,7 +38,7 @@ test('without any fault nothing is found', () => {
 test.each(['kill', 'recovery', 'errno'] as const)('%s: no promise is broken', async (form) => {
   const results = await tryAll(form, bench.lanes)
   expect(bad(results)).toEqual([])
-  expect(results.filter(({ reached }) => reached).length).toBeGreaterThan(8)
+  expect(results.filter(({ reached }) => reached).length).toBeGreaterThan(6)
 })
 
 describe.each(['ext4', 'xfs'] as const)('power cut on %s', (kind) => {

@@ -1,5 +1,5 @@
 /** One upload, call by call: nothing is promised before what the promise rests on is on the disk. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Bench, makeBench } from '../../scripts/crash/bench.ts'
 import { type Lane, prepareTemplate } from '../../scripts/crash/lab.ts'
 import { loadScenario } from '../../scripts/crash/scenarios.ts'
@@ -7,6 +7,8 @@ import type { Operation } from '../../scripts/crash/shim.ts'
 
 let bench: Bench
 let operations: Operation[]
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 beforeAll(async () => {
   bench = await makeBench(1)

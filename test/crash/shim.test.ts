@@ -2,12 +2,14 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test, vi } from 'vitest'
 import { type Arming, buildShim, readOperations } from '../../scripts/crash/shim.ts'
 import { scratchDir } from '../support/scratch.ts'
 
 let shim: string
 const shimSource = new URL('../../scripts/crash/shim.ts', import.meta.url).href
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 beforeAll(async () => {
   const { mkdtempSync } = await import('node:fs')

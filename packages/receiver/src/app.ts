@@ -66,6 +66,7 @@ export async function startReceiver(
   const secret = webhookFile === '' ? undefined : readSecret(webhookFile, 'version_gate.webhook_secret_file')
 
   const signer = new ReceiptSigner(config.receipts.key_file)
+  if (signer.warning) log.warn({ event: 'key-exposed', detail: signer.warning }, 'a secret is readable for others')
 
   await using stack = new AsyncDisposableStack()
   const layout = new StoreLayout(config.state_dir)

@@ -57,7 +57,7 @@ describe('a key file is a mistake in the configuration', () => {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   test.each([
-    ['that others can read', newer.pem, 0o644, /mode 644/],
+    ['that others can write', newer.pem, 0o602, /mode 602/],
     ['that its group can write', newer.pem, 0o660, /mode 660/],
     ['that is empty', '', 0o600, /no private key/],
     ['of another kind', rsa, 0o600, /Ed25519/],
@@ -72,6 +72,16 @@ describe('a key file is a mistake in the configuration', () => {
   test('that is not there', () => {
     expect(() => new ReceiptSigner(join(scratchDir(), 'absent'))).toThrow(ConfigError)
   })
+})
+
+test.each([
+  [0o644, /everybody .* chmod 600/],
+  [0o640, undefined],
+  [0o600, undefined],
+])('mode %o is warned of or not', (mode, expected) => {
+  const { warning } = new ReceiptSigner(keyFile(newer.pem, mode))
+  if (expected) expect(warning).toMatch(expected)
+  else expect(warning).toBeUndefined()
 })
 
 test('a reload takes up a rotated file, and a bad one leaves the old keys', () => {

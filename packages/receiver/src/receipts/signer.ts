@@ -27,6 +27,12 @@ export class ReceiptSigner {
     if (this.#path !== '') this.#keys = readKeys(this.#path)
   }
 
+  /** What an operator should mend: who can read the key can sign receipts. The group may, a service manager hands out credentials so. */
+  get warning(): string | undefined {
+    if (this.#path === '' || (modeOf(this.#path) & 0o007) === 0) return undefined
+    return `everybody on this machine can read ${this.#path}; mend it: chmod 600 ${this.#path}`
+  }
+
   /** @returns the value of X-Cis490-Receipt-Signature; undefined where receipts are not signed */
   sign(text: string): string | undefined {
     const [current] = this.#keys
@@ -75,17 +81,21 @@ function readKey(block: string, where: string): SigningKey {
   return { id: ed25519KeyId(publicKey), publicKey, privateKey }
 }
 
-/** Who can read this key can sign receipts. The group may: a service manager hands out credentials so. */
+/** @throws ConfigError. Whoever can write this file chooses who signs. */
 function readPrivate(path: string): string {
   try {
-    const mode = statSync(path).mode & 0o777
-    if ((mode & 0o037) !== 0)
+    const mode = modeOf(path)
+    if ((mode & 0o022) !== 0)
       throw new ConfigError(
-        `receipts.key_file: ${path} has mode ${mode.toString(8)}, others can get at it; mend it: chmod 600 ${path}`,
+        `receipts.key_file: ${path} has mode ${mode.toString(8)}, others can change it; mend it: chmod 600 ${path}`,
       )
     return readFileSync(path, 'utf8')
   } catch (error) {
     if (error instanceof ConfigError) throw error
     throw new ConfigError(`receipts.key_file: cannot read ${path}: ${messageOf(error).split(',')[0]}`)
   }
+}
+
+function modeOf(path: string): number {
+  return statSync(path).mode & 0o777
 }

@@ -325,6 +325,26 @@ describe('what one host may have', () => {
     await opened(small, 'four')
   })
 
+  it('is a place for its body like any other; refused for now, the upload is where it was', async () => {
+    const busy = await site.start({ limits: { bodies: 1 } })
+    const [one, two] = [await opened(busy, 'one'), await opened(busy, 'two', 7)]
+    using wire = await Wire.connect(busy)
+    const headers = { ...partHeaders(0), 'Content-Length': one.bytes.length, Expect: '100-continue' }
+    await wire.write(requestHead('PATCH', one.path, headers))
+    expect((await wire.answer('PATCH')).status).toBe(100)
+    const answer = await append(busy, two.path, 7, two.bytes.subarray(7), { complete: true })
+    expectRefused(answer, 503, 'overloaded')
+    expect(stateOf(answer)).toEqual([503, 7, '?0'])
+    expect(stateOf(await look(busy, two.path))).toEqual([204, 7, '?0'])
+    await wire.write(one.bytes)
+    expect(stateOf(await wire.answer('PATCH'))).toEqual([204, one.bytes.length, '?0'])
+    expect((await append(busy, two.path, 7, two.bytes.subarray(7), { complete: true })).status).toBe(201)
+    const metrics = await (await fetch(`${busy.opsUrl}/metrics`)).text()
+    for (const line of ['uploads_created_total 2', 'uploads_open 1', 'bytes_reserved 0'])
+      expect(metrics).toContain(`\ncis490_resumable_${line}\n`)
+    expect(metrics).toContain(`\ncis490_resumable_bytes_appended_total ${one.bytes.length + two.bytes.length}\n`)
+  })
+
   it('is no more room than there is: what an open upload may still bring is taken', async () => {
     const { bavail, bsize } = await statfs(site.root)
     const roomy = await site.start({ max_episode_size: '100TiB' })

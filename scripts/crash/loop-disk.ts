@@ -53,7 +53,7 @@ export class LoopDisk implements Disposable {
   readonly #unmount = (): void => {
     if (this.#mounted) run('umount', '-l', this.mountPoint)
     this.#mounted = false
-  }
+  };
 
   [Symbol.dispose](): void {
     this.#unmount()

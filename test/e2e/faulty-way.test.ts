@@ -96,7 +96,7 @@ describe.each(['one PUT', 'a resumable upload'] as const)('%s over a connection 
     said[way] = down
   })
 
-  test.each(faults)('%s, at every tenth', { timeout: 60_000 }, async (what, on, act) => {
+  test.each(faults)('%s, at every tenth', { timeout: 180_000 }, async (what, on, act) => {
     const name = `${way} ${what}`.replaceAll(' ', '-').toLowerCase()
     const sent = await Promise.all(tenths.map((tenth) => ship(`${name}-${tenth}`, way, { on, tenth, act })))
     const rows = await eventually(

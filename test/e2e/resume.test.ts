@@ -12,7 +12,7 @@ const mib = 1024 * 1024
 const size = 40 * mib
 const middle = 36 * mib
 
-test('an archive whose connection is cut 20 times arrives once, and little of it twice', { timeout: 120_000 }, async () => {
+test('an archive whose connection is cut 20 times arrives once, and little of it twice', { timeout: 240_000 }, async () => {
   const bytes = 33 * mib
   const result = await measureCuts({ bytes, cuts: 20, seed: 20 })
   expect(result).toMatchObject({ cuts: 20, rows: 1 })
@@ -38,7 +38,7 @@ afterEach(async () => {
 /** An agent in the middle of the second part. */
 async function stalled(): Promise<Program> {
   const agent = lab.startAgent()
-  await expect.poll(() => proxy.done.stall, { timeout: 60_000 }).toBe(1)
+  await expect.poll(() => proxy.done.stall, { timeout: 120_000 }).toBe(1)
   return agent
 }
 
@@ -49,12 +49,13 @@ async function delivered(agent: Program): Promise<void> {
   expect(receipts.map((line) => (JSON.parse(line) as { id: string }).id)).toEqual(['large'])
 }
 
-test('an agent that is killed in the middle of an upload goes on where it was', { timeout: 120_000 }, async () => {
+test('an agent that is killed in the middle of an upload goes on where it was', { timeout: 240_000 }, async () => {
   const first = await stalled()
   first.kill('SIGKILL')
   await first.ended
   const shown = JSON.parse((await lab.agent('outbox', 'show', 'large', '--json')).stdout) as Record<string, unknown>
   expect(shown).toMatchObject({ lane: 'ready', upload_offset: 32 * mib })
+  expect((await lab.agent('status')).stdout).toContain('uploading    large: 32.0 MiB of 40.0 MiB arrived')
   proxy.plan = () => ({})
   proxy.resetAll()
   await using second = lab.startAgent()
@@ -64,7 +65,7 @@ test('an agent that is killed in the middle of an upload goes on where it was', 
   expect(proxy.carried.up).toBeLessThan(size + 8 * mib)
 })
 
-test('a receiver that is killed in the middle of an upload goes on where it was', { timeout: 120_000 }, async () => {
+test('a receiver that is killed in the middle of an upload goes on where it was', { timeout: 240_000 }, async () => {
   await using agent = await stalled()
   await lab.killReceiver()
   proxy.plan = () => ({})

@@ -67,10 +67,10 @@ describe('the path of an upload', () => {
 
   test.each([
     ['nothing', undefined],
-    ['another host', `https://192.0.2.1${u}`],
+    ['another host', `https://evil${u}`],
     ['another port', `https://receiver.lab:9443${u}`],
     ['another scheme', `http://receiver.lab:8443${u}`],
-    ['a host without scheme', `//192.0.2.1${u}`],
+    ['a host without scheme', `//evil${u}`],
     ['another route', '/v1/episodes/ep-1.tar.zst'],
     ['a path that climbs', '/v1/uploads/../episodes/0123456789abcdef'],
     ['a query', `${u}?x=1`],
@@ -81,6 +81,6 @@ describe('the path of an upload', () => {
   })
 
   test('one that a sidecar holds is looked at too', () => {
-    expect([u, 'https://192.0.2.1/', '/v1/uploads/', '/v1/episodes/x'].map(isUploadPath)).toEqual([true, false, false, false])
+    expect([u, 'https://evil/', '/v1/uploads/', '/v1/episodes/x'].map(isUploadPath)).toEqual([true, false, false, false])
   })
 })

@@ -1,6 +1,6 @@
 /** The receiver as a process: how it starts, ends, is killed, and what the next start makes of what is left. */
 
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { StoreLayout } from '../../packages/receiver/src/store/layout.ts'
@@ -193,9 +193,10 @@ describe('a start after a crash', () => {
     expect((await put(receiver, 'c', episode('c', site.head), { commit: site.head })).status).toBe(200)
   })
 
-  it('answers internal, without a word about its disk, where a sidecar is damaged', async () => {
+  it('answers internal, without a word about its disk, where a sidecar cannot be read', async () => {
     const layout = await storeOf('a')
-    await writeFile(layout.sidecar(key('a')), '{')
+    await rm(layout.sidecar(key('a')))
+    await mkdir(layout.sidecar(key('a')))
     const receiver = await site.start({ stateDir: layout.root })
     const answer = await ask(receiver, '/v1/episodes/a.tar.zst')
     expect([answer.status, problemOf(answer).code]).toEqual([500, 'internal'])

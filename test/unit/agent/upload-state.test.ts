@@ -52,6 +52,8 @@ describe('expectedOffset', () => {
   })
 })
 
+const elsewhere = 'https://evil.example'
+
 describe('the path of an upload', () => {
   const origin = 'https://receiver.lab:8443'
   const u = '/v1/uploads/0123456789abcdefABCDEF_-'
@@ -67,10 +69,10 @@ describe('the path of an upload', () => {
 
   test.each([
     ['nothing', undefined],
-    ['another host', `https://evil${u}`],
+    ['another host', `${elsewhere}${u}`],
     ['another port', `https://receiver.lab:9443${u}`],
     ['another scheme', `http://receiver.lab:8443${u}`],
-    ['a host without scheme', `//evil${u}`],
+    ['a host without scheme', `${elsewhere.slice('https:'.length)}${u}`],
     ['another route', '/v1/episodes/ep-1.tar.zst'],
     ['a path that climbs', '/v1/uploads/../episodes/0123456789abcdef'],
     ['a query', `${u}?x=1`],
@@ -81,6 +83,6 @@ describe('the path of an upload', () => {
   })
 
   test('one that a sidecar holds is looked at too', () => {
-    expect([u, 'https://evil/', '/v1/uploads/', '/v1/episodes/x'].map(isUploadPath)).toEqual([true, false, false, false])
+    expect([u, elsewhere, '/v1/uploads/', '/v1/episodes/x'].map(isUploadPath)).toEqual([true, false, false, false])
   })
 })

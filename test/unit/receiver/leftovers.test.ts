@@ -2,11 +2,13 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HostName } from '@cis490/shared/ids.ts'
+import { takeLock } from '@cis490/shared/node/process-lock.ts'
 import { expect, test } from 'vitest'
 import { VersionGateConfig } from '../../../packages/receiver/src/forge/config.ts'
 import { VersionGate } from '../../../packages/receiver/src/forge/version-gate.ts'
 import { StoreLayout } from '../../../packages/receiver/src/store/layout.ts'
 import { Reports } from '../../../packages/receiver/src/store/reports.ts'
+import { settleJournals } from '../../../packages/receiver/src/store/settle-journals.ts'
 import { capturedLog } from '../../support/captured-log.ts'
 import { scratchDir } from '../../support/scratch.ts'
 
@@ -27,4 +29,20 @@ test('half a commit set goes', async () => {
   const config = VersionGateConfig.parse({ repo_path: join(dir, 'none') })
   await using _gate = await VersionGate.start(config, dir, capturedLog().log)
   expect(existsSync(join(dir, 'gate-cache.json.tmp'))).toBe(false)
+})
+
+test('half a row of a journal that commands write goes, the rows before it stay', async () => {
+  const layout = new StoreLayout(scratchDir())
+  const row = '{"at":"2026-01-01T00:00:00.000Z"}\n'
+  for (const path of [layout.prunes, layout.taints, layout.losses]) writeFileSync(path, `${row}{"at":`)
+  expect(await settleJournals(layout)).toBe(3 * '{"at":'.length)
+  for (const path of [layout.prunes, layout.taints, layout.losses]) expect(readFileSync(path, 'utf8')).toBe(row)
+})
+
+test('a row that a command is writing just now is left to it', async () => {
+  const layout = new StoreLayout(scratchDir())
+  writeFileSync(layout.prunes, '{"at":')
+  using _writer = takeLock(layout.prunesLock)
+  expect(await settleJournals(layout)).toBe(0)
+  expect(readFileSync(layout.prunes, 'utf8')).toBe('{"at":')
 })

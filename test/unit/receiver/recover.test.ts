@@ -18,6 +18,7 @@ const nothing = {
   without_sidecar: 0,
   prunes_finished: 0,
   damaged: 0,
+  torn_bytes: 0,
   rows_without_archive: 0,
 }
 

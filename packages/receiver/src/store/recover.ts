@@ -14,6 +14,7 @@ import { LossLog } from './losses.ts'
 import { Prunes } from './prunes.ts'
 import { below, moveToQuarantine, quarantinePlace } from './quarantine.ts'
 import { inTime } from './repair/surviving-rows.ts'
+import { settleJournals } from './settle-journals.ts'
 import { type Shelf, walkShelves } from './walk.ts'
 
 export interface Recovered {
@@ -29,6 +30,8 @@ export interface Recovered {
   prunes_finished: number
   /** Archives without a row that are not what their receipt says: in quarantine/ now, and in losses.jsonl. */
   damaged: number
+  /** Bytes of half rows at the end of journals that commands write. */
+  torn_bytes: number
   /** Rows whose archive is gone: `fsck` tells which. */
   rows_without_archive: number
 }
@@ -44,11 +47,13 @@ export async function recover(layout: StoreLayout, index: IndexLog): Promise<Rec
     without_sidecar: 0,
     prunes_finished: 0,
     damaged: 0,
+    torn_bytes: 0,
     rows_without_archive: 0,
   }
   await makeDir(layout.incoming)
   await makeDir(layout.episodes)
   const indexed = await readNames(layout)
+  done.torn_bytes = await settleJournals(layout)
   const prunes = new Prunes(layout)
   await prunes.refresh()
   const missing: Receipt[] = []

@@ -13,7 +13,7 @@ export interface Sent {
 type Row = Record<string, unknown>
 
 const expectedFiles = [
-  /^receiver\.lock(-journal|-wal|-shm)?$/,
+  /^(receiver|prunes|taints)\.lock(-journal|-wal|-shm)?$/,
   /^index\.jsonl$/,
   /^rejects\.jsonl(\.\d+)?$/,
   /^taints\.jsonl$/,
@@ -44,7 +44,7 @@ export function lookAtStore(
   return [
     ...rows.findings,
     ...duplicates(rows.rows),
-    ...(['rejects.jsonl', 'events/receiver.jsonl', 'taints.jsonl'] as const).flatMap(
+    ...(['rejects.jsonl', 'events/receiver.jsonl', 'taints.jsonl', 'prunes.jsonl', 'losses.jsonl'] as const).flatMap(
       (name) => readRows(join(state, name)).findings,
     ),
     ...acknowledged(state, host, rows.rows, told),

@@ -22,12 +22,22 @@ function exported(place: Place): VerifiedExport {
   return { folder: join(stick(place), clientHost), host: manifest.host, fingerprint: 'f'.repeat(64), manifest }
 }
 
+/** A receiver in trouble is asked again for a while; nobody has to wait for that here. */
+class Impatient extends AdminClient {
+  readonly ended = new AbortController()
+  override async ask(...question: Parameters<AdminClient['ask']>): ReturnType<AdminClient['ask']> {
+    const answer = await super.ask(...question)
+    if (answer.status >= 500) this.ended.abort(new Error(`the receiver answered ${answer.status}`))
+    return answer
+  }
+}
+
 async function importAll(place: Place, tell: Tell): Promise<void> {
+  const client = new Impatient(new StoreLayout(stateDir(place)).admin)
   await importExport(exported(place), {
     dir: stick(place),
-    client: new AdminClient(new StoreLayout(stateDir(place)).admin),
-    // A receiver that goes down is asked again for a while; nobody has to wait for that here.
-    signal: AbortSignal.timeout(2000),
+    client,
+    signal: client.ended.signal,
     onBytes: () => undefined,
     told: ({ id, sha256, commit }, { outcome }) => {
       const status = outcome === 'stored' ? 201 : 200

@@ -59,5 +59,5 @@ export const uploadScenario: Scenario = {
       await upload(place, client, tell)
     }),
   restart: (place) => withReceiver(place, async () => undefined),
-  check: (place, checked) => checkReceiver(place, checked, { again, look: lookAtUploads, ...running }),
+  check: (place, checked) => checkReceiver(place, checked, { again, look: lookAtUploads, goneAfterFault: true, ...running }),
 }

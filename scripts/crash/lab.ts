@@ -1,5 +1,5 @@
 /** Where points happen: prepared folders, fresh copies of them, programs to interrupt, and one that looks afterwards. */
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -97,7 +97,7 @@ export class Lane implements AsyncDisposable {
   ): Promise<{ operations: Operation[]; ended: Ended }> {
     const log = join(this.#folder, 'operations.log')
     const ended = await this.interrupt({ act, place }, scenario, { at: 0, mode: 'log', log, reads })
-    return { operations: readOperations(log), ended }
+    return { operations: existsSync(log) ? readOperations(log) : [], ended }
   }
 
   async check(scenario: Scenario, place: Place, checked: Checked): Promise<readonly Finding[]> {

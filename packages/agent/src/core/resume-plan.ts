@@ -5,7 +5,7 @@ import { expectedOffset, uploadComplete, uploadState } from './upload-state.ts'
 /** Larger archives are sent so that a cut costs only what was on its way. */
 export const resumeAbove = 32 * 1024 * 1024
 /** A cut after less than this is no progress. */
-const leastProgress = 1024 * 1024
+const leastProgress = 256 * 1024
 
 export type Step =
   /** An empty PUT: makes the upload, or finds the open one; and asks gate, conflict and room before a byte flows. */

@@ -13,6 +13,11 @@ const loaders = {
   prune: async () => (await import('./scenarios/prune.ts')).prune,
   repair: async () => (await import('./scenarios/repair.ts')).repair,
   backup: async () => (await import('./scenarios/backup.ts')).backup,
+  ship: async () => (await import('./scenarios/ship.ts')).ship,
+  resume: async () => (await import('./scenarios/resume.ts')).resume,
+  drop: async () => (await import('./scenarios/drop.ts')).drop,
+  reclaim: async () => (await import('./scenarios/reclaim.ts')).reclaimScenario,
+  quota: async () => (await import('./scenarios/quota.ts')).quota,
 } satisfies Record<string, () => Promise<Scenario>>
 
 export const scenarioNames = Object.keys(loaders) as readonly (keyof typeof loaders)[]

@@ -377,3 +377,16 @@ test('a sidecar that is being replaced is left alone; one whose entry is gone is
   await agent.outbox.remove(id)
   expect(readdirSync(home.outbox)).toEqual([])
 })
+
+test('half a sidecar that a crash left beside its archive is gone after the next start, and the sidecar stands', async () => {
+  const home = makeAgentHome()
+  recordEpisode(home, id)
+  {
+    await using first = await openContext(home)
+    await scan(first.context)
+  }
+  writeFileSync(join(home.outbox, `${id}.json.tmp`), '{"sha')
+  await using second = await openContext(home)
+  expect(readdirSync(home.outbox)).toEqual([`${id}.json`, `${id}.tar.zst`])
+  expect((await second.outbox.find(id))?.lane).toBe('ready')
+})

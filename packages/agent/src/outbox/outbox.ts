@@ -55,6 +55,9 @@ export class Outbox implements AsyncDisposable {
   static async open(options: OutboxOptions): Promise<Outbox> {
     await makeDir(options.outboxDir)
     await makeDir(options.stateDir)
+    // Nothing is being replaced yet: these are what a crash left.
+    for (const file of await listOutbox(options.outboxDir))
+      if (file.kind === 'sidecar-temp') await removeFile(join(options.outboxDir, file.name))
     await using stack = new AsyncDisposableStack()
     const path = (name: string) => join(options.stateDir, name)
     const receipts = stack.use(await Book.open(path('receipts.jsonl'), KnownReceipt, options.log))

@@ -13,7 +13,7 @@ import type { Upload } from '../store/upload.ts'
 import type { Uploads } from '../store/uploads.ts'
 import { type AppendPorts, appendBody, type Body } from './append-body.ts'
 import { endingWith } from './ending.ts'
-import { admitBody, orRefuse, type Passed, type PreflightPorts, preflight, refuseIf } from './preflight.ts'
+import { admitBody, inFlight, orRefuse, type Passed, type PreflightPorts, preflight, refuseIf } from './preflight.ts'
 import { already, asRefusal } from './publish-episode.ts'
 import { answerReceipt, type ReceiptAnswerPorts } from './receipt-answer.ts'
 import { uploadHeaders, uploadPath } from './upload-answer.ts'
@@ -77,7 +77,7 @@ async function receive(
 /** Holds the episode's name for as long as the upload is being made, so that no second one is made for the same bytes. */
 async function openOrMake(claim: Claim, creation: Creation, { key, gate }: Passed, ports: CreateUploadPorts): Promise<Upload> {
   using held = ports.running.hold(key.host, key.id)
-  if (!held) throw new Refusal('upload-in-progress', 'another request is sending this episode', { retry_after_s: 5 })
+  if (!held) throw inFlight()
   const open = ports.uploads.openFor(key, claim.sha256, creation.length, Date.now())
   if (open) return open
   refuseIf(openUploadsVerdict(ports.uploads.openOf(key.host), ports.limits))

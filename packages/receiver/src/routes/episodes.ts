@@ -88,6 +88,7 @@ function about(request: IncomingMessage, { target, peer, upload }: Seen, ports: 
       ...(status === 405 && { allow: ports.allow.join(', ') }),
       ...(request.method === 'PUT' && problem.code === 'too-large' && limits(ports)),
       ...(creates && problem.code === 'content-conflict' && { ...limits(ports), [header.uploadComplete]: '?1' }),
+      ...(creates && problem.code === 'upload-in-progress' && { ...limits(ports), [header.uploadComplete]: '?0' }),
       ...(creates && problem.code === 'inconsistent-upload-length' && { [header.uploadComplete]: '?0' }),
       ...(upload && !upload.gone && { ...uploadHeaders(upload, false, ports), location: uploadPath(upload) }),
     }),

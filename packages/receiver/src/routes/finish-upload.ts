@@ -8,6 +8,7 @@ import type { Peer } from '../http/peer.ts'
 import type { Upload } from '../store/upload.ts'
 import type { FinalAnswer } from '../store/upload-state.ts'
 import type { Uploads } from '../store/uploads.ts'
+import { inFlight } from './preflight.ts'
 import { type PublishPorts, publishEpisode, type WholeBody } from './publish-episode.ts'
 import type { Stored } from './receipt-answer.ts'
 
@@ -32,7 +33,7 @@ export async function finishUpload(upload: Upload, peer: Peer, started: number, 
 async function finalAnswer(upload: Upload, peer: Peer, started: number, ports: FinishPorts): Promise<FinalAnswer> {
   const { host, id } = upload.state
   using held = ports.running.hold(host, id)
-  if (!held) throw new Refusal('upload-in-progress', 'another request is sending this episode', { retry_after_s: 5 })
+  if (!held) throw inFlight()
   try {
     const { status, receipt, text } = await publish(upload, peer, started, ports)
     return { status, receipt, text }

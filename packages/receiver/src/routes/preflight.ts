@@ -21,6 +21,8 @@ export interface PreflightPorts {
   freeBytes(): Promise<number>
   /** @throws Refusal rate when this connection of the host is one too many */
   admitConnection(peer: Peer, socket: Socket): void
+  /** Why nothing may be promised any more. */
+  inDoubt(): Refusal | undefined
 }
 
 export interface Passed {
@@ -54,12 +56,28 @@ export async function preflight(
   requireClaimedHost(request, peer)
   const key: EpisodeKey = { host: requireHost(peer), id: claim.id }
   const freeBytes = await ports.freeBytes()
-  const stored = claim.ifNoneMatch || resumable ? await ports.episodes.find(key) : undefined
+  const looks = claim.ifNoneMatch || resumable
+  // A name that another request has just given may not be durable, or have no row: who looks is alone with it.
+  using held = looks ? ports.running.hold(key.host, key.id) : undefined
+  const stored = held ? await findSettled(key, ports) : undefined
   ports.admitConnection(peer, request.socket)
   const open = resumable && length !== undefined && ports.uploads.openFor(key, claim.sha256, length, Date.now())
   admitLoad(open || stored ? 0 : length, key.host, freeBytes, ports)
   if (claim.ifNoneMatch && stored) throw new Refusal('already-exists', 'this episode is stored already')
+  if (looks && !held) throw inFlight()
   return { key, gate, stored }
+}
+
+/** The caller holds the key. @throws Refusal where what was found may be the work of a publication that failed */
+async function findSettled(key: EpisodeKey, { episodes, inDoubt }: PreflightPorts): Promise<StoredEpisode | undefined> {
+  const stored = await episodes.find(key)
+  const doubt = stored && inDoubt()
+  if (doubt) throw doubt
+  return stored
+}
+
+export function inFlight(): Refusal {
+  return new Refusal('upload-in-progress', 'another request is sending this episode', { retry_after_s: 5 })
 }
 
 function admitLoad(length: number | undefined, host: HostName, freeBytes: number, ports: PreflightPorts): void {

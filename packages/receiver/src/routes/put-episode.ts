@@ -1,7 +1,6 @@
 /** `PUT /v1/episodes/<id>.tar.zst`: the verdict before the body, the body to disk, the promise last. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { EpisodeId } from '@cis490/shared/ids.ts'
-import { Refusal } from '@cis490/shared/problems.ts'
 import { header } from '@cis490/shared/protocol.ts'
 import { type Claim, readClaim } from '../core/claim.ts'
 import { plainLengthVerdict, uploadComplete } from '../core/upload-request.ts'
@@ -11,7 +10,7 @@ import type { BodyTurn } from '../http/uploads-running.ts'
 import { Incoming } from '../store/incoming.ts'
 import type { Upload } from '../store/upload.ts'
 import { type CreateUploadPorts, createUpload } from './create-upload.ts'
-import { orRefuse, type Passed, preflight, refuseIf } from './preflight.ts'
+import { inFlight, orRefuse, type Passed, preflight, refuseIf } from './preflight.ts'
 import { asRefusal, type PublishPorts, publishEpisode } from './publish-episode.ts'
 import { answerReceipt, type Stored } from './receipt-answer.ts'
 import { roomWatch } from './room-watch.ts'
@@ -43,7 +42,7 @@ export async function putEpisode(
   refuseIf(plainLengthVerdict(request.headers))
   const passed = await preflight(request, claim, peer, { length: claim.length, resumable: false }, ports)
   using turn = ports.running.begin(passed.key.host, id, claim.length)
-  if (!turn) throw new Refusal('upload-in-progress', 'another request is sending this episode', { retry_after_s: 5 })
+  if (!turn) throw inFlight()
   if (claim.expectsContinue) response.writeContinue()
   const done = await receive(request, claim, passed, peer, turn, started, ports)
   answerReceipt(response, done, passed.gate, ports, complete ? { [header.uploadComplete]: '?1' } : {})

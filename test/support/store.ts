@@ -33,8 +33,12 @@ export class TestStore {
   }
 
   /** Stores an episode as an upload does. @param withRow false: the receiver died before its row */
-  async put(id: string, withRow = true): Promise<Receipt> {
-    const bytes = episode(id, storedCommit)
+  put(id: string, withRow = true): Promise<Receipt> {
+    return this.putBytes(id, episode(id, storedCommit), withRow)
+  }
+
+  /** The same with any bytes. */
+  async putBytes(id: string, bytes: Buffer, withRow = true): Promise<Receipt> {
     const sha256 = createHash('sha256').update(bytes).digest('hex')
     const common = { bytes: bytes.length, commit: storedCommit, received_at: timestamp(Date.now()) }
     const receipt = Receipt.parse({ ...this.key(id), sha256, ...common })

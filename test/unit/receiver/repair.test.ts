@@ -19,6 +19,7 @@ import { repairStore } from '../../../packages/receiver/src/commands/repair-stor
 import { Picture } from '../../../packages/receiver/src/store/fsck/look.ts'
 import { fsck } from '../../../packages/receiver/src/store/fsck.ts'
 import { readLosses } from '../../../packages/receiver/src/store/losses.ts'
+import { lockPrunes } from '../../../packages/receiver/src/store/prune-episodes.ts'
 import { printed, TestStore } from '../../support/store.ts'
 
 async function threeEpisodes(): Promise<TestStore> {
@@ -332,4 +333,71 @@ test('an archive that was written to after its receipt is read by a repair, with
   flip(archive(store), 30)
   expect(statSync(archive(store)).mtimeMs).toBeGreaterThan(received)
   expect((await repair(store)).lost).toMatchObject([{ id: 'ep-2' }])
+})
+
+test('a rebuild keeps the row that is the only good receipt, and a repair writes the receipt from it', async () => {
+  for (const damage of [(path: string) => writeFileSync(path, '\0\0\0'), (path: string) => unlinkSync(path)]) {
+    const store = await threeEpisodes()
+    // Without a meta.json that can be read nothing but the row says what it is.
+    const bytes = Buffer.from('no archive of ours')
+    const receipt = await store.putBytes('ep-4', bytes)
+    const was = readFileSync(sidecar(store, 'ep-4'), 'utf8')
+    damage(sidecar(store, 'ep-4'))
+    const run = await store.run('fsck', '--rebuild-index', '--repair', '--json')
+    expect([run.code, printed(run)['rebuilt']]).toMatchObject([0, { rows: 4 }])
+    expect([await readLosses(store.layout), await kinds(store)]).toEqual([[], []])
+    expect(readFileSync(sidecar(store, 'ep-4'), 'utf8')).toBe(was)
+    expect(store.rows().find(({ id }) => id === 'ep-4')).toMatchObject({ sha256: receipt.sha256 })
+  }
+})
+
+test('a rebuild forgets no promise: a row whose archive is gone is a loss afterwards, with or without its receipt', async () => {
+  const store = await threeEpisodes()
+  for (const id of ['ep-1', 'ep-2']) unlinkSync(archive(store, id))
+  unlinkSync(sidecar(store, 'ep-2'))
+  expect((await store.run('fsck', '--rebuild-index')).code).toBe(1)
+  const { lost } = await repair(store)
+  expect(lost.map(({ id, sha256 }) => [id, typeof sha256])).toEqual([
+    ['ep-1', 'string'],
+    ['ep-2', 'string'],
+  ])
+  expect([await kinds(store), places(store)]).toEqual([[], [['ep-3', 1]]])
+})
+
+test('a rebuild does not believe a row that was edited and has no archive', async () => {
+  const store = await threeEpisodes()
+  writeFileSync(store.layout.index, store.indexText().replace('"id":"ep-2"', '"id":"ep-9"'))
+  expect((await store.run('fsck', '--rebuild-index')).code).toBe(0)
+  expect(places(store)).toEqual([1, 2, 3].map((n) => [`ep-${n}`, n]))
+})
+
+test('a rebuild keeps the rows of an older receiver that name an archive of this store', async () => {
+  const store = new TestStore()
+  const { sha256 } = await store.put('ep-1', false)
+  unlinkSync(sidecar(store, 'ep-1'))
+  const older = JSON.stringify({ id: 'ep-1', host: 'lab-07', sha256 })
+  writeFileSync(store.layout.index, `${older}\n{"id":"old-1","sha256":"00"}\n`)
+  await store.run('fsck', '--rebuild-index')
+  expect(store.indexText()).toBe(`${older}\n`)
+})
+
+test('no repair runs beside a prune: its row would come between the look and the verdict, and be a loss', async () => {
+  const store = await threeEpisodes()
+  unlinkSync(archive(store))
+  const before = store.indexText()
+  {
+    using _prune = lockPrunes(store.layout)
+    for (const option of ['--repair', '--rebuild-index']) {
+      const run = await store.run('fsck', option)
+      expect([run.code, run.stderr]).toEqual([3, expect.stringContaining('prune')])
+    }
+  }
+  expect([store.indexText(), await readLosses(store.layout)]).toEqual([before, []])
+})
+
+test('a repair that holds the lock of the prunes itself cuts their torn row off', async () => {
+  const store = await threeEpisodes()
+  writeFileSync(store.layout.prunes, '{"at":')
+  expect((await store.run('fsck', '--repair')).code).toBe(0)
+  expect(readFileSync(store.layout.prunes, 'utf8')).toBe('')
 })

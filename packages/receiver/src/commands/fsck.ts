@@ -1,5 +1,6 @@
 /** `cis490-receiver fsck`: does the index say what the store holds? Exit 0 clean, 1 findings or losses, 3 could not look. */
 import { existsSync } from 'node:fs'
+import { counted } from '@cis490/shared/counted.ts'
 import { addCommand, type CommonOptions, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
 import { makeProgress, type Progress } from '@cis490/shared/node/progress.ts'
@@ -11,10 +12,11 @@ import { Picture } from '../store/fsck/look.ts'
 import type { HashPolicy } from '../store/fsck/look-episode.ts'
 import { StoreLayout } from '../store/layout.ts'
 import { readLosses } from '../store/losses.ts'
+import { lockPrunes } from '../store/prune-episodes.ts'
 import { lockStore, storeIsBusy } from '../store/store-lock.ts'
 import { countArchives } from '../store/walk.ts'
 import { describeFindings, describeLosses, describeStep } from './fsck-text.ts'
-import { planFor, type Repaired, rebuildFromSidecars, repairStore } from './repair-store.ts'
+import { planFor, type Repaired, rebuildIndex, repairStore } from './repair-store.ts'
 
 interface FsckCommandOptions extends CommonOptions {
   readonly repair?: true
@@ -27,7 +29,7 @@ export function registerFsck(program: Command): void {
   addCommand(program, 'fsck', 'hold the index against the store', defaultConfigFile)
     .option('--verify-hashes', 'read every archive and compare its SHA-256')
     .option('--repair', 'mend what can be mended, and write down what cannot')
-    .option('--rebuild-index', 'write the index anew from the receipts alone')
+    .option('--rebuild-index', 'write the index anew from the receipts')
     .option('--dry-run', 'say what --repair would do')
     .action(run)
 }
@@ -58,7 +60,10 @@ async function dryRun(layout: StoreLayout, options: FsckCommandOptions): Promise
 async function repair(layout: StoreLayout, options: FsckCommandOptions): Promise<void> {
   using lock = lockStore(layout)
   if (!lock) throw new UserError('stop cis490-receiver first: it works in this store')
-  const rebuilt = options.rebuildIndex ? await rebuildFromSidecars(layout) : undefined
+  // A prune that is written down between the look and the verdict would be a loss.
+  using prunes = lockPrunes(layout)
+  if (!prunes) throw new UserError('a prune works in this store: try again when it has ended')
+  const rebuilt = options.rebuildIndex ? await rebuildIndex(layout) : undefined
   const hashes = options.verifyHashes ? 'always' : options.repair ? 'doubtful' : 'never'
   const before = await lookWithBar(layout, hashes, false)
   const repaired = options.repair ? await repairStore(layout, before, barFor('repair')) : undefined
@@ -111,17 +116,17 @@ async function tell(layout: StoreLayout, picture: Picture, options: FsckCommandO
     })
     return
   }
-  const recorded = losses === 0 ? '' : `, ${losses} losses on record`
+  const recorded = losses === 0 ? '' : `, ${counted(losses, 'loss', 'losses')} on record`
   const kept = pruned === 0 ? '' : `, ${pruned} pruned`
   process.stdout.write(
-    `${describeMore(more)}${describeFindings(now)}${index.lines} rows, ${archives} archives${kept}, ${now.length} findings${recorded}\n`,
+    `${describeMore(more)}${describeFindings(now)}${counted(index.lines, 'row')}, ${counted(archives, 'archive')}${kept}, ${counted(now.length, 'finding')}${recorded}\n`,
   )
 }
 
 function describeMore({ found, plan, repaired, rebuilt }: More): string {
   const old = repaired?.index_before ?? rebuilt?.index_before
   return [
-    rebuilt ? `index written anew from the receipts: ${rebuilt.rows} rows\n` : '',
+    rebuilt ? `index written anew from the receipts: ${counted(rebuilt.rows, 'row')}\n` : '',
     found?.length ? `found:\n${describeFindings(found)}` : '',
     ...(plan?.steps.map((step) => `would ${describeStep(step)}\n`) ?? []),
     ...(repaired?.steps.map((step) => `mended: ${describeStep(step)}\n`) ?? []),

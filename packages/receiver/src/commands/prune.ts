@@ -49,7 +49,7 @@ async function run(options: PruneOptions): Promise<void> {
   if (reason === '') throw new UserError('--reason must say something', exit.usage)
   const choice = await choiceOf(options, layout)
   using lock = options.dryRun ? undefined : lockPrunes(layout)
-  if (!lock && !options.dryRun) throw new UserError('another command is pruning; try again when it has ended')
+  if (!lock && !options.dryRun) throw new UserError('another command prunes or repairs this store: try again when it has ended')
   const prunes = new Prunes(layout)
   await prunes.refresh()
   // What a killed prune has written down and not done.

@@ -1,4 +1,4 @@
-/** A repair from its plan to the recovery behind it. The caller holds the lock of the store. */
+/** A repair from its plan to the recovery behind it. The caller holds the locks of the store and of the prunes. */
 import { basename } from 'node:path'
 import { timestamp } from '@cis490/shared/ids.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
@@ -10,8 +10,8 @@ import type { EpisodeKey, StoreLayout } from '../store/layout.ts'
 import { below } from '../store/quarantine.ts'
 import { type Recovered, recover } from '../store/recover.ts'
 import { findMisplaced, putBack } from '../store/repair/put-back.ts'
+import { rebuiltRows } from '../store/repair/rebuilt-rows.ts'
 import { type Backfilled, Repair } from '../store/repair/repair.ts'
-import { rowsFromSidecars } from '../store/repair/surviving-rows.ts'
 import { writeIndex } from '../store/repair/write-index.ts'
 import { receiptInPlace } from './give-receipt.ts'
 import { whoAsks } from './who.ts'
@@ -64,15 +64,12 @@ async function backfill(layout: StoreLayout, key: EpisodeKey): Promise<Backfille
   }
 }
 
-/** From nothing but the receipts: rows of an older receiver that name no file of this store stay behind in the old index. */
-export async function rebuildFromSidecars(layout: StoreLayout): Promise<{ rows: number; index_before?: string }> {
+/** From the receipts: rows of an older receiver that name no file of this store stay behind in the old index. */
+export async function rebuildIndex(layout: StoreLayout): Promise<{ rows: number; index_before?: string }> {
   let rows = 0
-  const before = await writeIndex(
-    layout,
-    rowsFromSidecars(layout, (done) => {
-      rows = done
-    }),
-    timestamp(Date.now()),
-  )
+  const fresh = rebuiltRows(layout, (done) => {
+    rows = done
+  })
+  const before = await writeIndex(layout, fresh, timestamp(Date.now()))
   return { rows, ...(before !== undefined && { index_before: basename(before) }) }
 }

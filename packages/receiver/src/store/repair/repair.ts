@@ -1,4 +1,4 @@
-/** Does what the plan says, durably, in its order. Killed at any moment and run again it ends well. The caller holds the lock of the store. */
+/** Does what the plan says, durably, in its order. Killed at any moment and run again it ends well. The caller holds the locks of the store and of the prunes. */
 import { randomUUID } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
 import { timestamp } from '@cis490/shared/ids.ts'
@@ -139,7 +139,6 @@ export class Repair {
 /** Files that another program or command writes have their own locks: what is busy mends itself. */
 const owners: Readonly<Record<string, string>> = {
   'alerts.jsonl': 'fleet.lock',
-  'prunes.jsonl': 'prunes.lock',
   'taints.jsonl': 'taints.lock',
 }
 

@@ -1,14 +1,10 @@
-/** The rows of a new index: from the good rows of the old one, or from the sidecars alone. */
-import { readFile } from 'node:fs/promises'
+/** The rows of a new index, from the good rows of the old one. */
 import { EpisodeId, HostName } from '@cis490/shared/ids.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
-import { isErrno } from '@cis490/shared/node/errno.ts'
 import type { IndexRow, Receipt } from '@cis490/shared/receipt.ts'
-import { receiptFor, receiptOfRow } from '../../core/episode-state.ts'
+import { receiptOfRow } from '../../core/episode-state.ts'
 import { type IndexLine, readIndex } from '../index-reader.ts'
 import type { EpisodeKey, StoreLayout } from '../layout.ts'
-import { Prunes } from '../prunes.ts'
-import { walkShelves } from '../walk.ts'
 import type { NewRow } from './write-index.ts'
 
 /** Each episode once, in the old order; what was missing follows in the order of its time. */
@@ -46,25 +42,6 @@ function asItWas({ text, row }: IndexLine, key: EpisodeKey): NewRow | undefined 
   if (row?.seq === undefined) return { line: text }
   const receipt = receiptOfRow(parseObject(text) as IndexRow, key)
   return receipt && { receipt }
-}
-
-/** A receipt counts with its archive, or when its episode was pruned. */
-export async function* rowsFromSidecars(layout: StoreLayout, onArchive?: (done: number) => void): AsyncGenerator<NewRow> {
-  const prunes = new Prunes(layout)
-  await prunes.refresh()
-  const receipts: Receipt[] = []
-  for await (const { host, archives, sidecars } of walkShelves(layout))
-    for (const id of sidecars) {
-      if (!archives.has(id) && !prunes.has({ host, id })) continue
-      const receipt = receiptFor(parseObject(await readFile(layout.sidecar({ host, id }), 'utf8').catch(gone)), { host, id })
-      if (receipt) onArchive?.(receipts.push(receipt))
-    }
-  for (const receipt of inTime(receipts)) yield { receipt }
-}
-
-function gone(error: unknown): string {
-  if (isErrno(error, 'ENOENT')) return ''
-  throw error
 }
 
 export function inTime(receipts: readonly Receipt[]): Receipt[] {

@@ -1,4 +1,5 @@
 /** Exports made by the agent's own code, spoiled in every way, against a real receiver's admin socket. */
+import { execFileSync } from 'node:child_process'
 import {
   existsSync,
   readdirSync,
@@ -15,7 +16,7 @@ import { join } from 'node:path'
 import { timestamp } from '@cis490/shared/ids.ts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { AdminClient } from '../../../packages/receiver/src/admin/client.ts'
-import { listExports } from '../../../packages/receiver/src/stick/exports.ts'
+import { listExports, writeReceiptKeys } from '../../../packages/receiver/src/stick/exports.ts'
 import {
   expired,
   fingerprintOf,
@@ -26,6 +27,7 @@ import {
   notYetValid,
 } from '../../support/pki.ts'
 import { Site, type TestReceiver } from '../../support/receiver.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { TestStick } from '../../support/stick.ts'
 
 const day = 86_400_000
@@ -247,4 +249,27 @@ test('a store in a deep folder has its socket too, although the kernel takes 107
   expect(await new AdminClient(path).answers()).toBe(true)
   await deep.stop()
   expect(existsSync(path)).toBe(false)
+})
+
+describe('the receipts on a stick', () => {
+  test.each([
+    ['of its host', (place: string) => symlinkSync(place, stick.receipts)],
+    ['of all', (place: string) => symlinkSync(place, join(stick.dir, 'receipts'))],
+  ])('are not written through a link in the place of the folder %s', async (which, link) => {
+    const place = scratchDir()
+    await stick.export()
+    if (which === 'of its host') await mkdir(join(stick.dir, 'receipts'))
+    link(place)
+    await expect(stick.import()).rejects.toThrow(/receipts.* is no folder of the stick/)
+    if (which === 'of all') await expect(writeReceiptKeys(stick.dir, 'keys')).rejects.toThrow(/is no folder of the stick/)
+    expect(readdirSync(place)).toEqual([])
+  })
+
+  test('do not wait for a pipe that lies in their place', async () => {
+    const [id = ''] = await stick.export()
+    await mkdir(stick.receipts, { recursive: true })
+    execFileSync('mkfifo', [join(stick.receipts, `${id}.json`)])
+    expect(await stick.import()).toEqual({ [id]: { outcome: 'stored' } })
+    expect(JSON.parse(readFileSync(join(stick.receipts, `${id}.json`), 'utf8'))).toMatchObject({ id })
+  })
 })

@@ -1,6 +1,6 @@
 /** The exports on a stick, as strangers' input: names are parsed, links are not followed, sizes have limits. */
 import { constants } from 'node:fs'
-import { type FileHandle, open, readdir, readFile, stat } from 'node:fs/promises'
+import { type FileHandle, lstat, open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { manifestName, receiptKeysName, receiptName, receiptsFolder, signatureSuffix } from '@cis490/shared/export-manifest.ts'
 import type { HostName } from '@cis490/shared/ids.ts'
@@ -48,9 +48,18 @@ async function close(file: FileHandle | undefined): Promise<boolean> {
 
 /** Makes the folder for the receipts of a host. Called before anything is stored: a stick that cannot be written to is told at once. */
 export async function makeReceiptsFolder(dir: string, host: HostName): Promise<string> {
-  const folder = join(dir, receiptsFolder, host)
-  await makeDir(folder)
+  const all = join(dir, receiptsFolder)
+  const folder = join(all, host)
+  for (const path of [all, folder]) {
+    await makeDir(path)
+    await refuseLink(path)
+  }
   return folder
+}
+
+/** What is written through a link lands wherever its maker wants. */
+async function refuseLink(path: string): Promise<void> {
+  if (!(await lstat(path)).isDirectory()) throw new Error(`${path} is no folder of the stick but a link: take it away`)
 }
 
 /** The signature first: a receipt without it proves nothing to a host that knows better. */
@@ -59,12 +68,22 @@ export async function writeReceipt(folder: string, file: string, text: string, s
   const parsed = signature === undefined ? undefined : parseReceiptSignature(signature)
   if (parsed) await replaceFile(`${path}${signatureSuffix}`, Buffer.from(parsed.signature, 'base64'))
   else await removeFile(`${path}${signatureSuffix}`)
-  const known = await readFile(path, 'utf8').catch(() => undefined)
-  if (known !== text) await replaceFile(path, text)
+  if (!(await holds(path, text))) await replaceFile(path, text)
+}
+
+async function holds(path: string, text: string): Promise<boolean> {
+  try {
+    await using file = await openPlain(path)
+    return file !== undefined && (await file.stat()).size === Buffer.byteLength(text) && (await file.readFile('utf8')) === text
+  } catch {
+    return false
+  }
 }
 
 export async function writeReceiptKeys(dir: string, text: string): Promise<void> {
-  await replaceFile(join(dir, receiptsFolder, receiptKeysName), text)
+  const folder = join(dir, receiptsFolder)
+  await refuseLink(folder)
+  await replaceFile(join(folder, receiptKeysName), text)
 }
 
 export async function isFolder(path: string): Promise<boolean> {

@@ -1,10 +1,14 @@
 /** What may be promised while something else runs, or after something was lost: only what is durable and has its one row. */
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { StoreLayout } from '../../packages/receiver/src/store/layout.ts'
 import { episode } from '../support/archives.ts'
 import { holdSync } from '../support/held-sync.ts'
 import { Site, type TestReceiver } from '../support/receiver.ts'
-import { create } from '../support/uploads.ts'
-import { problemOf, put, type WireAnswer } from '../support/wire.ts'
+import { TestStore } from '../support/store.ts'
+import { append, create, created } from '../support/uploads.ts'
+import { ask, problemOf, put, type WireAnswer } from '../support/wire.ts'
 
 let site: Site
 beforeAll(async () => {
@@ -51,5 +55,61 @@ describe('an episode whose name is there but not durable yet', () => {
     expect((await plain).status).toBe(500)
     expect(seen(await create(receiver, 'name', bytes, { commit: site.head }))).toEqual([503, 'shutting-down'])
     expect(await receiver.index()).toEqual([])
+  })
+})
+
+describe('an episode whose archive was lost after its receipt was given', () => {
+  /** Stored, with its archive taken away by hand. */
+  async function bereft(id: string) {
+    const receiver = await fresh()
+    const bytes = episode(id, site.head)
+    const first = await put(receiver, id, bytes, { commit: site.head })
+    expect(first.status).toBe(201)
+    const shelves = join(receiver.stateDir, 'episodes', 'lab-07')
+    const shelf = join(shelves, (await readdir(shelves))[0] as string)
+    await rm(join(shelf, `${id}.tar.zst`))
+    return { receiver, bytes, first, shelf }
+  }
+
+  it('is brought back by the same bytes, with its first receipt and its one row', async () => {
+    const { receiver, bytes, first } = await bereft('back')
+    const again = await put(receiver, 'back', bytes, { commit: site.head })
+    expect([again.status, again.body]).toEqual([200, first.body])
+    expect((await ask(receiver, '/v1/episodes/back.tar.zst')).body).toEqual(bytes)
+    expect(await receiver.index()).toHaveLength(1)
+    expect(await receiver.incoming()).toEqual([])
+    expect(receiver.log.at('warn')).toContainEqual(expect.objectContaining({ event: 'archive-brought-back', id: 'back' }))
+  })
+
+  it('is brought back by a resumable upload too, over a restart', async () => {
+    const { receiver: before, bytes, first } = await bereft('resumed')
+    await before.stop()
+    const receiver = await site.start({ stateDir: before.stateDir })
+    onTestFinished(() => receiver.stop())
+    const path = await created(receiver, 'resumed', bytes, { commit: site.head })
+    const done = await append(receiver, path, 0, bytes, { complete: true })
+    expect([done.status, done.body]).toEqual([200, first.body])
+    expect(await receiver.index()).toHaveLength(1)
+  })
+
+  it('never gets a second row for other bytes', async () => {
+    const { receiver, bytes, first, shelf } = await bereft('other')
+    const other = episode('other', site.head, 'other bytes')
+    expect(seen(await put(receiver, 'other', other, { commit: site.head }))).toEqual([409, 'content-conflict'])
+    expect(await receiver.index()).toHaveLength(1)
+    expect((await put(receiver, 'other', bytes, { commit: site.head })).body).toEqual(first.body)
+    await rm(join(shelf, 'other.tar.zst'))
+    await writeFile(join(shelf, 'other.json'), 'no receipt')
+    expect(seen(await put(receiver, 'other', other, { commit: site.head }))).toEqual([500, 'internal'])
+    expect(await receiver.index()).toHaveLength(1)
+  })
+
+  it('that has no row was promised to nobody: what a failure left makes way', async () => {
+    const { receiver, first } = await bereft('unpromised')
+    const sidecar = new StoreLayout(receiver.stateDir).sidecar(new TestStore().key('unknown'))
+    await mkdir(dirname(sidecar), { recursive: true })
+    await writeFile(sidecar, first.body.toString().replace('"unpromised"', '"unknown"'))
+    expect((await put(receiver, 'unknown', episode('unknown', site.head), { commit: site.head })).status).toBe(201)
+    expect((await receiver.index()).map((row) => row['id'])).toEqual(['unpromised', 'unknown'])
   })
 })

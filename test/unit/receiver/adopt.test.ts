@@ -82,6 +82,22 @@ test('an archive that is stored with other bytes is left alone', async () => {
   expect(printed(run)).toMatchObject({ adopted: 2, refused: [{ id: 'old-1', reason: 'content-conflict' }] })
 })
 
+test('an archive that was lost here is brought back under its receipt and its row; other bytes are left alone', async () => {
+  const store = new TestStore()
+  const dir = scratchDir()
+  olderStore(dir)
+  const adopt = async () => printed(await store.run('backfill', '--adopt', dir, '--host', 'lab-09', '--json'))
+  expect(await adopt()).toMatchObject({ adopted: 3 })
+  const before = store.indexText()
+  for (const id of ['old-1', 'old-2']) unlinkSync(store.layout.archive(store.key(id)))
+  writeFileSync(join(dir, 'episodes', 'old-2.tar.zst'), episode('old-2', storedCommit, 'other bytes', { host: 'LAB-07' }))
+  writeFileSync(join(dir, 'index.jsonl'), '')
+  const again = await adopt()
+  expect(again).toMatchObject({ adopted: 1, already_there: 1, refused: [{ id: 'old-2', reason: 'content-conflict' }] })
+  expect(store.indexText()).toBe(before)
+  expect(readFileSync(store.layout.archive(store.key('old-1')))).toEqual(readFileSync(join(dir, 'episodes', 'old-1.tar.zst')))
+})
+
 test('a stored archive without receipt and row gets both', async () => {
   const store = new TestStore()
   await store.put('ep-1')

@@ -106,14 +106,20 @@ async function adoptOne(
     else done.refused.push({ id: receipt.id, reason: 'content-conflict', detail: `other bytes are stored for ${receipt.host}` })
     return
   }
+  const lost = await episodes.findLost(receipt)
+  if (lost && lost.receipt.sha256 !== receipt.sha256) {
+    done.refused.push({ id: receipt.id, reason: 'content-conflict', detail: `other bytes were stored for ${receipt.host}` })
+    return
+  }
   const temp = join(layout.incoming, randomUUID())
   const from = { archive: `${temp}.part`, sidecar: `${temp}.json` }
   try {
     await copyFile(episode.path, from.archive, constants.COPYFILE_EXCL)
     await syncFile(from.archive)
     await writeNew(from.sidecar, encodeReceipt(receipt))
-    await episodes.publish(receipt, from)
-    await index.append(receipt)
+    // An archive that was lost has its row still.
+    if (lost) await episodes.bringBack(receipt, from.archive)
+    else if (await episodes.publish(receipt, from)) await index.append(receipt)
     done.adopted += 1
   } finally {
     await removeFile(from.archive)

@@ -68,6 +68,8 @@ export async function publishEpisode(
     ports.metrics.duplicates.inc()
     return already(stored, claim.sha256)
   }
+  const lost = await ports.episodes.findLost(key)
+  if (lost) return await bringBack(key, body, already(lost, claim.sha256), ports)
   const inspection = await inspect(body.path, body.bytes, { ...key, stamp: claim.stamp }, ports.inspectMode)
   if (inspection.fault !== undefined) throw new Refusal('invalid-episode', inspection.fault)
   const receipt = makeReceipt(key, claim, gate, peer, inspection, body.bytes)
@@ -93,11 +95,31 @@ function promiseNothingInDoubt(ports: PublishPorts): void {
   if (doubt) throw doubt
 }
 
+/** The archive of a stored episode was lost, and its host sends the same bytes again: receipt and row are there. */
+async function bringBack(key: EpisodeKey, body: WholeBody, lost: Stored, ports: PublishPorts): Promise<Stored> {
+  await body.sync(lost.text)
+  promiseNothingInDoubt(ports)
+  await orPoison(ports, async () => {
+    if (!(await ports.episodes.bringBack(key, body.path))) throw publishedElsewhere()
+  })
+  ports.log.warn({ event: 'archive-brought-back', ...key }, 'an archive that was lost was sent again and is stored again')
+  return lost
+}
+
 async function link(key: EpisodeKey, body: WholeBody, receipt: Receipt, ports: PublishPorts): Promise<void> {
-  try {
-    if (!(await ports.episodes.publish(key, { archive: body.path, sidecar: body.sidecarPath })))
-      throw new Refusal('upload-in-progress', 'another process published this id just now', { retry_after_s: 5 })
+  await orPoison(ports, async () => {
+    if (!(await ports.episodes.publish(key, { archive: body.path, sidecar: body.sidecarPath }))) throw publishedElsewhere()
     await ports.index.append(receipt)
+  })
+}
+
+function publishedElsewhere(): Refusal {
+  return new Refusal('upload-in-progress', 'another process published this id just now', { retry_after_s: 5 })
+}
+
+async function orPoison(ports: PublishPorts, act: () => Promise<void>): Promise<void> {
+  try {
+    await act()
   } catch (error) {
     if (error instanceof PublishInDoubt || ports.index.broken) ports.poison(error)
     throw error

@@ -10,7 +10,7 @@ import type { Receipt } from '@cis490/shared/receipt.ts'
 import { receiptFor } from '../core/episode-state.ts'
 import type { PruneRow } from '../core/prune.ts'
 import type { EpisodeKey, StoreLayout } from './layout.ts'
-import { mendSidecar } from './mend-sidecar.ts'
+import { mendSidecar, receiptsOf } from './mend-sidecar.ts'
 import { Prunes } from './prunes.ts'
 
 export interface StoredEpisode {
@@ -50,7 +50,7 @@ export class Episodes {
   }
 
   /**
-   * A sidecar counts only with its archive: it is linked first, so alone it is the trace of a crash, unless the archive was pruned.
+   * A sidecar counts only with its archive: it is linked first, so alone it is the trace of a crash, unless the archive was pruned or is lost.
    * @throws Refusal when the sidecar is damaged and cannot be mended, or not yet
    */
   async find(key: EpisodeKey): Promise<StoredEpisode | undefined> {
@@ -63,6 +63,38 @@ export class Episodes {
     const mended = await this.#readSidecar(key)
     if (!mended) throw new Error(`the sidecar ${this.#layout.sidecar(key)} was damaged again`)
     return pruned ? { ...mended, pruned } : mended
+  }
+
+  /**
+   * What a row has promised and whose archive is gone, where `find` finds nothing. The receipt still holds: other bytes may not have this id.
+   * The caller holds the key. Reads the whole index, but only where a sidecar is alone.
+   * @throws Refusal when the sidecar is damaged
+   */
+  async findLost(key: EpisodeKey): Promise<StoredEpisode | undefined> {
+    await using there = await openIfThere(this.#layout.sidecar(key))
+    if (!there) return undefined
+    const promised = await receiptsOf(this.#layout, key)
+    if (promised.length === 0) return undefined
+    const kept = await this.#readSidecar(key)
+    if (!kept)
+      throw new Refusal(
+        'internal',
+        'the archive of this episode is lost and its receipt damaged; cis490-receiver fsck --repair helps',
+      )
+    const { sha256, received_at } = kept.receipt
+    return promised.some((one) => one.sha256 === sha256 && one.received_at === received_at) ? kept : undefined
+  }
+
+  /**
+   * Gives a lost archive its name again; its receipt and its row are there.
+   * @param archive synced, and what the receipt says
+   * @returns false when there is one again
+   * @throws the system's error as long as the archive has no name, PublishInDoubt after that
+   */
+  async bringBack(key: EpisodeKey, archive: string): Promise<boolean> {
+    await this.#shelf(this.#layout.shelf(key))
+    await using shelf = await open(this.#layout.shelf(key), constants.O_RDONLY | constants.O_DIRECTORY)
+    return (await linkNew(archive, this.#layout.archive(key))) && (await this.#named(key, shelf))
   }
 
   async #readSidecar(key: EpisodeKey): Promise<StoredEpisode | undefined> {
@@ -102,7 +134,7 @@ export class Episodes {
 
   /**
    * Gives the synced files their final names, sidecar first, and makes the names durable.
-   * The caller holds the key. @returns false when an archive has the name already, or had it and was pruned
+   * The caller holds the key. @returns false when an archive has the name already, or had it and was pruned or is lost
    * @throws the system's error as long as the archive has no name, PublishInDoubt after that
    */
   async publish(key: EpisodeKey, from: { archive: string; sidecar: string }): Promise<boolean> {
@@ -117,6 +149,10 @@ export class Episodes {
       await this.#noEffect(key, error)
       throw error
     }
+    return await this.#named(key, shelf)
+  }
+
+  async #named(key: EpisodeKey, shelf: FileHandle): Promise<true> {
     try {
       await shelf.sync()
       return true
@@ -141,8 +177,8 @@ export class Episodes {
     const sidecar = this.#layout.sidecar(key)
     if (await linkNew(from, sidecar)) return true
     await using archive = await openIfThere(this.#layout.archive(key))
-    if (archive) return false
-    // A sidecar alone was left by a failure between the two links; nobody was promised anything.
+    if (archive || (await this.findLost(key))) return false
+    // Without a row it was left by a failure between the two links; nobody was promised anything.
     await removeFile(sidecar)
     return await linkNew(from, sidecar)
   }

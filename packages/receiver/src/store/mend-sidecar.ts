@@ -30,8 +30,8 @@ async function readArchive(path: string): Promise<{ sha256: string; bytes: numbe
   return { sha256: await hashFile(path), bytes: (await stat(path)).size }
 }
 
-/** Only lines that hold the id are parsed: the whole index is read for one row. */
-async function receiptsOf(layout: StoreLayout, key: EpisodeKey): Promise<Receipt[]> {
+/** Receipts of which rows speak. Only lines that hold the id are parsed: the whole index is read for one row. */
+export async function receiptsOf(layout: StoreLayout, key: EpisodeKey): Promise<Receipt[]> {
   const needle = Buffer.from(JSON.stringify(key.id))
   const found: Receipt[] = []
   let rest: Buffer = Buffer.alloc(0)

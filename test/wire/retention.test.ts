@@ -48,7 +48,7 @@ it('a pruned episode: the same bytes get the first receipt, other bytes are a co
   expect(readdirSync(layout.shelf(key('gone'))).filter((name) => name.startsWith('gone'))).toEqual(['gone.json'])
   expect((await receiver.index()).map(({ id }) => id)).toEqual(['gone', 'stays'])
   const fsck = await run('fsck', '--verify-hashes')
-  expect([fsck.code, fsck.stdout]).toEqual([0, '2 rows, 1 archives, 1 pruned, 0 findings\n'])
+  expect([fsck.code, fsck.stdout]).toEqual([0, '2 rows, 1 archive, 1 pruned, 0 findings\n'])
 })
 
 it('beside uploads and a prune that run fsck finds nothing, however often it looks', async () => {

@@ -79,6 +79,16 @@ describe('the commands', { timeout: 180_000 }, () => {
     expect(JSON.parse((await store.run('list', '--host', 'lab-09', '--json')).stdout)).toEqual({ episodes: [] })
   })
 
+  test('a list of an index that cannot be read to its end is a whole document that says so, and exit 3', async () => {
+    store = await makeStore()
+    unlinkSync(store.layout.index)
+    // It can be opened, and gives nothing back.
+    mkdirSync(store.layout.index)
+    const run = await store.run('list', '--json')
+    expect(JSON.parse(run.stdout)).toEqual({ episodes: [], failed: expect.stringContaining('EISDIR') })
+    expect([run.code, run.stderr]).toEqual([3, expect.stringContaining('EISDIR')])
+  })
+
   test.each([
     ['list', '--since', 'noon', '--since: a day like'],
     ['manifest', '--hashes', '--json', '--hashes goes with --verify'],

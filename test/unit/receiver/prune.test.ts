@@ -1,5 +1,5 @@
 /** `prune`: what it chooses, what it writes down, and what happens when it is killed. */
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EpisodeId, HostName } from '@cis490/shared/ids.ts'
 import type { IndexRow } from '@cis490/shared/receipt.ts'
@@ -93,7 +93,7 @@ test.each([
 test('--dry-run says what would go', async () => {
   const store = await twoEpisodes()
   const run = await store.run('prune', '--ids', 'ep-2', '--reason', 'x', '--dry-run')
-  expect([run.code, run.stdout]).toMatchObject([0, expect.stringMatching(/^lab-07\/ep-2 .*\n1 episodes .* would go\n$/)])
+  expect([run.code, run.stdout]).toMatchObject([0, expect.stringMatching(/^lab-07\/ep-2 .*\n1 episode .* would go\n$/)])
   expect([there(store, 'ep-2'), existsSync(store.layout.prunes)]).toEqual([true, false])
 })
 
@@ -156,4 +156,14 @@ test('a line that is still being written says nothing yet; what is added later i
   expect(await prunes.find(store.key('ep-1'))).toMatchObject({ by: 'ada' })
   expect(await prunes.find({ host: HostName.parse('lab-08'), id: EpisodeId.parse('ep-1') })).toBeUndefined()
   expect(existsSync(join(store.layout.root, 'prunes.lock'))).toBe(false)
+})
+
+test('an episode with two rows is one episode of one host, and is pruned once', async () => {
+  const store = await twoEpisodes()
+  unlinkSync(store.layout.archive(store.key('ep-1')))
+  unlinkSync(store.layout.sidecar(store.key('ep-1')))
+  const later = await store.putBytes('ep-1', Buffer.from('other bytes'))
+  const run = await store.run('prune', '--ids', 'ep-1', '--reason', 'x', '--yes', '--json')
+  expect([run.code, JSON.parse(run.stdout)]).toMatchObject([0, { pruned: 1, chosen: [{ id: 'ep-1', sha256: later.sha256 }] }])
+  expect(readFileSync(store.layout.prunes, 'utf8').trimEnd().split('\n')).toHaveLength(1)
 })

@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   statSync,
+  symlinkSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -400,4 +401,14 @@ test('a repair that holds the lock of the prunes itself cuts their torn row off'
   writeFileSync(store.layout.prunes, '{"at":')
   expect((await store.run('fsck', '--repair')).code).toBe(0)
   expect(readFileSync(store.layout.prunes, 'utf8')).toBe('')
+})
+
+test('a link to nowhere with the name of an archive does not end the repair', async () => {
+  const store = await threeEpisodes()
+  symlinkSync('/nowhere', join(store.layout.episodes, 'ep-9.tar.zst'))
+  expect((await repair(store)).lost).toEqual([])
+  expect([await kinds(store), readdirSync(join(store.layout.quarantine, 'strangers'))]).toMatchObject([
+    [],
+    [expect.stringMatching(/^ep-9/)],
+  ])
 })

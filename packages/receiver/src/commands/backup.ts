@@ -1,6 +1,7 @@
 /** `cis490-receiver backup DIR`: a consistent copy beside a receiver that works; run again it adds what is new. */
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { counted } from '@cis490/shared/counted.ts'
 import { addCommand, type CommonOptions, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
 import { makeDir } from '@cis490/shared/node/durable.ts'
@@ -41,7 +42,7 @@ async function run(dir: string, options: CarryCommandOptions): Promise<void> {
   if (options.json) printJson(done)
   else
     process.stdout.write(
-      `${describeFaults(done)}${describeCounts(done)}, ${done.removed} pruned ones removed, ${done.rows} rows\n`,
+      `${describeFaults(done)}${describeCounts(done)}, ${done.removed} removed as pruned, ${counted(done.rows, 'row')}\n`,
     )
   process.exitCode = done.faults.length === 0 ? exit.clean : exit.findings
 }

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { counted } from '@cis490/shared/counted.ts'
 import { type ExportEntry, type ExportManifest, readManifest, signedText } from '@cis490/shared/export-manifest.ts'
 import type { HostName } from '@cis490/shared/ids.ts'
 import { timestamp } from '@cis490/shared/ids.ts'
@@ -142,5 +143,5 @@ function headerText(text: string): string {
 
 /** For the log of an import. */
 export function describeExport({ host, manifest }: VerifiedExport): string {
-  return `${host}, ${manifest.entries.length} episodes, made ${timestamp(Date.parse(manifest.created_at))}`
+  return `${host}, ${counted(manifest.entries.length, 'episode')}, made ${timestamp(Date.parse(manifest.created_at))}`
 }

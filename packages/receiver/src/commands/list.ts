@@ -1,4 +1,5 @@
 /** `cis490-receiver list`: what is stored, without what is known to be bad or was taken out, unless asked. */
+import { counted } from '@cis490/shared/counted.ts'
 import { addCommand, type CommonOptions, exit } from '@cis490/shared/node/cli.ts'
 import { printable } from '@cis490/shared/printable.ts'
 import { formatSize } from '@cis490/shared/size.ts'
@@ -6,7 +7,7 @@ import { type Command, Option } from 'commander'
 import { defaultConfigFile } from '../config.ts'
 import type { QueryFields } from '../core/episode-query.ts'
 import type { ListedEpisode } from '../store/episode-list.ts'
-import { Output } from './output.ts'
+import { Output, printEpisodes } from './output.ts'
 import { addFilters, queryOf } from './query-options.ts'
 import { openStore, passOver } from './store-pass.ts'
 
@@ -24,20 +25,28 @@ export function registerList(program: Command): void {
 async function run(options: ListOptions): Promise<void> {
   const query = queryOf(options)
   const { layout, known } = openStore(options)
+  const batches = episodesOf(passOver(layout, { query, known: await known(), label: 'list' }))
   const out = new Output()
+  if (options.json) await printEpisodes(out, {}, batches)
+  else await printLines(out, batches)
+  process.exitCode = exit.clean
+}
+
+type Batches = AsyncIterable<readonly ListedEpisode[]>
+
+async function* episodesOf(pass: ReturnType<typeof passOver>): AsyncGenerator<readonly ListedEpisode[]> {
+  for await (const { episodes } of pass) yield episodes
+}
+
+async function printLines(out: Output, batches: Batches): Promise<void> {
   let [count, bytes] = [0, 0]
-  if (options.json) await out.write('{"episodes":[')
-  for await (const { episodes } of passOver(layout, { query, known: await known(), label: 'list' })) {
-    const texts = episodes.map((episode, k) =>
-      options.json ? `${count + k > 0 ? ',' : ''}\n${JSON.stringify(episode)}` : lineOf(episode),
-    )
-    await out.write(texts.join(''))
+  for await (const episodes of batches) {
+    await out.write(episodes.map(lineOf).join(''))
     count += episodes.length
     bytes += episodes.reduce((sum, episode) => sum + (episode.bytes ?? 0), 0)
     if (out.gone) break
   }
-  await out.write(options.json ? '\n]}\n' : `${count} ${count === 1 ? 'episode' : 'episodes'}, ${formatSize(bytes)}\n`)
-  process.exitCode = exit.clean
+  await out.write(`${counted(count, 'episode')}, ${formatSize(bytes)}\n`)
 }
 
 /** Time, host, id, commit, size, and what stands against it. */

@@ -1,6 +1,7 @@
 /** `cis490-receiver manifest --verify FILE`: does the store still have what the manifest says, and is all of it still good? */
 import { stat } from 'node:fs/promises'
 import { relative } from 'node:path'
+import { counted } from '@cis490/shared/counted.ts'
 import { type CommonOptions, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
 import { makeProgress } from '@cis490/shared/node/progress.ts'
@@ -32,7 +33,11 @@ export async function verifyManifest(path: string, options: CommonOptions & { ha
   }
   bar.done()
   if (count !== header.count)
-    findings.push({ kind: 'wrong-count', at: path, detail: `${count} entries, its header says ${header.count}` })
+    findings.push({
+      kind: 'wrong-count',
+      at: path,
+      detail: `${counted(count, 'entry', 'entries')}, its header says ${header.count}`,
+    })
   if (options.json) printJson({ header, count, findings })
   else process.stdout.write(describe(header, count, findings))
   process.exitCode = findings.length === 0 ? exit.clean : exit.findings
@@ -60,5 +65,5 @@ async function checkEntry(
 
 function describe(header: ManifestHeader, count: number, findings: readonly ManifestFinding[]): string {
   const lines = findings.map(({ kind, at, detail }) => `${printable(at)}: ${manifestFaults[kind]}: ${printable(detail)}\n`)
-  return `${lines.join('')}${count} entries of ${header.generated_at}, ${findings.length} findings\n`
+  return `${lines.join('')}${counted(count, 'entry', 'entries')} of ${header.generated_at}, ${counted(findings.length, 'finding')}\n`
 }

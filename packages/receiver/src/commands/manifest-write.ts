@@ -1,28 +1,24 @@
 /** Where a manifest goes, and what is said about it. */
 import { resolve } from 'node:path'
+import { counted } from '@cis490/shared/counted.ts'
 import { printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { formatSize } from '@cis490/shared/size.ts'
 import type { ManifestEntry, ManifestHeader } from '../core/manifest.ts'
 import { NewFile } from '../store/new-file.ts'
-import { Output } from './output.ts'
+import { Output, printEpisodes } from './output.ts'
 
 type Batches = AsyncIterable<readonly ManifestEntry[]>
 
 /** On standard output: JSON lines, the header first, or with `asOne` a single document. */
 export async function print(header: ManifestHeader, batches: Batches, asOne: boolean): Promise<void> {
   const out = new Output()
-  const first = JSON.stringify(header)
-  await out.write(asOne ? `${first.slice(0, -1)},"episodes":[` : `${first}\n`)
-  let some = false
+  if (asOne) return await printEpisodes(out, header, batches)
+  await out.write(`${JSON.stringify(header)}\n`)
   for await (const batch of batches) {
     if (out.gone) return
-    if (batch.length === 0) continue
-    const texts = batch.map((entry) => JSON.stringify(entry))
-    await out.write(asOne ? `${some ? ',' : ''}\n${texts.join(',\n')}` : `${texts.join('\n')}\n`)
-    some = true
+    if (batch.length > 0) await out.write(`${batch.map((entry) => JSON.stringify(entry)).join('\n')}\n`)
   }
-  if (asOne) await out.write('\n]}\n')
 }
 
 /** Into a file, as JSON lines. @throws UserError when it cannot be written */
@@ -37,7 +33,7 @@ export async function save(out: string, header: ManifestHeader, batches: Batches
     throw new UserError(`--out ${out}: ${messageOf(error)}`)
   }
   if (json) printJson(header)
-  else process.stdout.write(`${path}: ${header.count} episodes, ${formatSize(header.bytes)}${leftOut(header)}\n`)
+  else process.stdout.write(`${path}: ${counted(header.count, 'episode')}, ${formatSize(header.bytes)}${leftOut(header)}\n`)
 }
 
 function leftOut({ left_out }: ManifestHeader): string {

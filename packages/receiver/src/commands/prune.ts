@@ -1,6 +1,7 @@
 /** `cis490-receiver prune`: takes stored episodes out on purpose, beside a receiver that works. Their receipts and rows stay. */
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
+import { counted } from '@cis490/shared/counted.ts'
 import { HostName, timestamp } from '@cis490/shared/ids.ts'
 import { addCommand, type CommonOptions, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
@@ -100,15 +101,17 @@ async function taintCheck(layout: StoreLayout): Promise<NonNullable<PruneChoice[
 
 /** @returns those that are there to go, and those that went before */
 async function select(layout: StoreLayout, choice: PruneChoice, prunes: Prunes): Promise<{ chosen: Chosen[]; gone: Chosen[] }> {
-  const chosen: Chosen[] = []
+  const chosen = new Map<string, Chosen>()
   const gone: Chosen[] = []
   for await (const row of indexRows(layout, 'looking')) {
     const one = choose(row, choice)
     if (!one) continue
     const there = !prunes.has(one) && (await isThere(layout.archive(one)))
-    ;(there ? chosen : gone).push(one)
+    // Of two rows of one episode the later one speaks of what is there now.
+    if (there) chosen.set(`${one.host}/${one.id}`, one)
+    else gone.push(one)
   }
-  return { chosen, gone }
+  return { chosen: [...chosen.values()], gone }
 }
 
 function refuseUnclear(ids: ReadonlySet<string>, found: readonly Chosen[]): void {
@@ -122,11 +125,15 @@ function refuseUnclear(ids: ReadonlySet<string>, found: readonly Chosen[]): void
 async function agreed(chosen: readonly Chosen[], bytes: number): Promise<boolean> {
   if (!process.stdin.isTTY)
     throw new UserError(
-      `${chosen.length} episodes (${formatSize(bytes)}) would go; say --yes, or --dry-run to see them`,
+      `${counted(chosen.length, 'episode')} (${formatSize(bytes)}) would go; say --yes, or --dry-run to see them`,
       exit.usage,
     )
   using prompt = createInterface({ input: process.stdin, output: process.stderr })
-  return (await prompt.question(`prune ${chosen.length} episodes (${formatSize(bytes)}) for good? [y/N] `)).toLowerCase() === 'y'
+  return (
+    (
+      await prompt.question(`prune ${counted(chosen.length, 'episode')} (${formatSize(bytes)}) for good? [y/N] `)
+    ).toLowerCase() === 'y'
+  )
 }
 
 async function prune(layout: StoreLayout, chosen: readonly Chosen[], reason: string): Promise<void> {
@@ -144,5 +151,5 @@ function describe(chosen: readonly Chosen[], bytes: number, done: { pruned: numb
   const hidden = chosen.length > shown ? `and ${chosen.length - shown} more\n` : ''
   const finished = done.finished > 0 ? `${done.finished} of an earlier prune were still there and are gone now\n` : ''
   const verb = dryRun ? 'would go' : done.pruned > 0 ? 'pruned' : 'chosen, nothing pruned'
-  return `${lines.join('')}${hidden}${finished}${chosen.length} episodes (${formatSize(bytes)}) ${verb}\n`
+  return `${lines.join('')}${hidden}${finished}${counted(chosen.length, 'episode')} (${formatSize(bytes)}) ${verb}\n`
 }

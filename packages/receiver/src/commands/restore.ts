@@ -1,6 +1,7 @@
 /** `cis490-receiver restore DIR`: a store from a backup, into a state_dir that holds none. Ends with fsck. */
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { counted } from '@cis490/shared/counted.ts'
 import { addCommand, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
 import { makeDir } from '@cis490/shared/node/durable.ts'
@@ -43,7 +44,7 @@ async function run(dir: string, options: CarryCommandOptions): Promise<void> {
   const findings = picture.findings()
   if (options.json) printJson({ ...done, backup: mark, recovered, findings })
   else {
-    const end = `${done.rows} rows as of ${mark.at}, ${findings.length} findings\n`
+    const end = `${counted(done.rows, 'row')} as of ${mark.at}, ${counted(findings.length, 'finding')}\n`
     process.stdout.write(`${describeFaults(done)}${describeFindings(findings)}${describeCounts(done)}\n${end}`)
   }
   process.exitCode = findings.length === 0 ? exit.clean : exit.findings

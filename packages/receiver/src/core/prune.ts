@@ -44,8 +44,9 @@ export function choose(row: IndexRow, choice: PruneChoice): Chosen | undefined {
 
 /** An id of several hosts names no single episode. @returns the ids that are nobody's, and those that are several hosts' */
 export function unclear(ids: ReadonlySet<string>, chosen: readonly Chosen[]): { unknown: string[]; ambiguous: string[] } {
-  const hosts = new Map<string, number>()
-  for (const { id } of chosen) hosts.set(id, (hosts.get(id) ?? 0) + 1)
+  const hosts = new Map<string, Set<string>>()
+  // An index can have two rows of one episode.
+  for (const { id, host } of chosen) hosts.set(id, (hosts.get(id) ?? new Set()).add(host))
   const all = [...ids]
-  return { unknown: all.filter((id) => !hosts.has(id)), ambiguous: all.filter((id) => (hosts.get(id) ?? 0) > 1) }
+  return { unknown: all.filter((id) => !hosts.has(id)), ambiguous: all.filter((id) => (hosts.get(id)?.size ?? 0) > 1) }
 }

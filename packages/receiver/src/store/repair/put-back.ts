@@ -1,5 +1,5 @@
 /** An archive that only lies in the wrong place is not lost: it goes back where its receipt expects it. */
-import { stat } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { EpisodeId } from '@cis490/shared/ids.ts'
 import { makeDir, moveOver, syncDir } from '@cis490/shared/node/durable.ts'
@@ -20,7 +20,7 @@ export async function findMisplaced(picture: Picture): Promise<Misplaced[]> {
   for (const path of picture.strangers) {
     const name = basename(path)
     const id = name.endsWith(archiveSuffix) ? EpisodeId.safeParse(name.slice(0, -archiveSuffix.length)).data : undefined
-    if (id === undefined || !(await stat(path)).isFile()) continue
+    if (id === undefined || !(await lstat(path)).isFile()) continue
     for (const { key, verdict } of picture.ill.values()) {
       if (key.id !== id || verdict.mend.do !== 'lose' || verdict.mend.reason === 'wrong-size') continue
       if (verdict.mend.reason === 'wrong-hash' || !verdict.mend.receipt) continue

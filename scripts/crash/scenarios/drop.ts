@@ -1,6 +1,6 @@
 /** A person releases one entry and gives up another: the tombstone is there before the archive goes. */
 
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { EpisodeId } from '@cis490/shared/ids.ts'
 import type { AgentContext } from '../../../packages/agent/src/commands/context.ts'
@@ -39,6 +39,8 @@ export const drop: Scenario = {
       await scan(context)
       const released = await outbox.find(EpisodeId.parse('released'))
       if (released) await outbox.update({ ...released, lane: 'quarantine' })
+      // Its archive is the last copy.
+      rmSync(join(paths(place).episodes, 'buried'), { recursive: true })
       begin()
       await release(context)
       for (const id of ['given-up', 'buried']) {

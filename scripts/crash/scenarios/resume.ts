@@ -1,9 +1,11 @@
 /** The agent's half of a resumable upload: its sidecar remembers the upload and how far it is. */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { EpisodeId } from '@cis490/shared/ids.ts'
 import { scan } from '../../../packages/agent/src/commands/scan-episodes.ts'
 import { shipPass } from '../../../packages/agent/src/commands/ship-pass.ts'
 import { checkAgent, restartAgent } from '../agent/check.ts'
-import { agentConfig, besideReceiver, placeReceiver, prepareHost, withAgent } from '../agent/place.ts'
+import { agentConfig, besideReceiver, paths, placeReceiver, prepareHost, withAgent } from '../agent/place.ts'
 import { commits } from '../receiver/place.ts'
 import type { Scenario } from '../scenario.ts'
 
@@ -25,6 +27,8 @@ export const resume: Scenario = {
         // After a cut an archive of any size is sent resumably.
         const last = { status: 0, code: 'connection-cut', at: '2026-01-01T00:00:00.000Z' }
         if (entry) await context.outbox.update({ ...entry, attempts: 1, last })
+        // Its archive is the last copy: whatever goes too early is lost.
+        rmSync(join(paths(place).episodes, 'other'), { recursive: true })
         begin()
         await shipPass(app.shipping, 'all', signal)
       }),

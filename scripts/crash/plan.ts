@@ -32,7 +32,8 @@ export interface Density {
   readonly recovery: number
 }
 
-export const full: Density = { kill: 1, power: 1, errno: 1, wrecks: 16, recovery: 2 }
+/** Power cuts: two calls of three, with and without the journal in turn. */
+export const full: Density = { kill: 1, power: 3, errno: 1, wrecks: 3, recovery: 4 }
 export const quick: Density = { kill: 7, power: 11, errno: 23, wrecks: 3, recovery: 7 }
 
 /** A run without any fault: it has to find nothing, and it tells which calls there are. */

@@ -22,6 +22,9 @@ const windows = z.array(
 /** For processors none by default: a host that computes has more to run than processors all the time, and that is near 100 then. */
 const percent = z.number().min(0).max(100)
 
+/** Both loops sleep that long: zero would spin. */
+const rescan = Duration.refine((ms) => ms >= 100 && ms <= 24 * 3_600_000, { error: 'from "100ms" to "24h"' })
+
 export const AgentConfig = z.strictObject({
   host: z.strictObject({ name: HostName.optional() }).prefault({}),
   receiver: z.strictObject({
@@ -44,7 +47,7 @@ export const AgentConfig = z.strictObject({
       concurrency: z.int().min(1).max(64).default(2),
       rate_limit: rate,
       windows: windows.default([]),
-      rescan: Duration.prefault('30s'),
+      rescan: rescan.prefault('30s'),
       keep_shipped: Size.default(0),
       max_pressure: z
         .strictObject({ io: percent.default(60), cpu: percent.default(0), memory: percent.default(20) })

@@ -25,6 +25,8 @@ export interface PackOptions {
   readonly mayPack?: (() => Manner) | undefined
   /** Waited for between two pieces of a file. */
   readonly breathe?: (() => Promise<void>) | undefined
+  /** Called as soon as a folder turns out to be written to still. */
+  readonly onRecording?: (() => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 

@@ -1,4 +1,6 @@
 /** Reclaim, finish what is delivered, then pack every finished episode that is not packed yet. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { EpisodeId } from '@cis490/shared/ids.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { priorityOf, score } from '../core/priority.ts'
@@ -39,7 +41,10 @@ export async function scan(context: AgentContext, options: PackOptions = {}): Pr
   }
   const earlier = new Map((await readRefused(config.paths.state)).map((one) => [one.id, one]))
   const gateAllows = options.gateAllows && askOnce(options.gateAllows)
-  for (const id of await inOrder(context, await unpacked(context, ids, result))) {
+  const toPack = await unpacked(context, ids, result)
+  // Before the first is packed: packing is what may disturb a recording.
+  if (toPack.some((id) => !existsSync(join(config.paths.episodes, id, 'meta.json')))) options.onRecording?.()
+  for (const id of await inOrder(context, toPack)) {
     options.signal?.throwIfAborted()
     const look = await lookAt(config.paths.episodes, id, now()).catch(messageOf)
     if (typeof look === 'string') {
@@ -48,6 +53,7 @@ export async function scan(context: AgentContext, options: PackOptions = {}): Pr
         context.log.error({ event: 'episode-unreadable', id, cause: look }, 'could not read an episode')
       continue
     }
+    if (look.verdict.state === 'recording') options.onRecording?.()
     await packFinished(context, id, look, { ...options, gateAllows }, result, earlier.get(id), rooms)
   }
   const stopped = result.later.find((one) => one.reason === 'quota' || one.reason === 'disk-full')

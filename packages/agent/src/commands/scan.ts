@@ -6,9 +6,11 @@ import { formatSize } from '@cis490/shared/size.ts'
 import type { Command } from 'commander'
 import { defaultConfigFile } from '../config.ts'
 import type { Entry } from '../outbox/entry.ts'
+import { ReceiptPins } from '../receipts/pins.ts'
 import { action, type CommandOptions, withOutbox } from './context.ts'
 import { scan } from './scan-episodes.ts'
 import type { ScanResult } from './scan-result.ts'
+import { settleBrought } from './settle-carried.ts'
 
 export function registerScan(program: Command): void {
   addCommand(program, 'scan', 'reclaim the outbox, then pack every finished episode', defaultConfigFile).action(action(runScan))
@@ -16,6 +18,8 @@ export function registerScan(program: Command): void {
 
 async function runScan(options: CommandOptions): Promise<number> {
   return withOutbox(options, async (context) => {
+    const { paths, receiver } = context.config
+    await settleBrought(context, new ReceiptPins(paths.state, receiver.receipt_keys_file))
     const result = await scan(context, { onProgress: packProgress() })
     const entries = await context.outbox.entries()
     if (options.json) printJson(result)

@@ -1,6 +1,7 @@
 /** What a stick brought is settled as the answer to an upload is. The caller holds the agent's lock. */
 import { type EpisodeId, timestamp } from '@cis490/shared/ids.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
+import { messageOf } from '@cis490/shared/node/errno.ts'
 import type { ReceiptPins } from '../receipts/pins.ts'
 import { type Carried, listCarried, removeCarried } from '../receipts/spool.ts'
 import type { AgentContext } from './context.ts'
@@ -13,10 +14,24 @@ export async function settleCarried(context: AgentContext, pins: ReceiptPins): P
   for (const carried of await listCarried(config.paths.state)) {
     // It may be on its way by the network at this moment; the next turn comes soon.
     if (outbox.inFlight.has(carried.id)) continue
-    if (await settleOne(context, pins, carried)) settled.push(carried.id)
-    await removeCarried(config.paths.state, carried.id)
+    outbox.markInFlight(carried.id)
+    try {
+      if (await settleOne(context, pins, carried)) settled.push(carried.id)
+      await removeCarried(config.paths.state, carried.id)
+    } finally {
+      outbox.releaseInFlight(carried.id)
+    }
   }
   return settled
+}
+
+/** The same beside other work, which a fault does not end. */
+export async function settleBrought(context: AgentContext, pins: ReceiptPins): Promise<void> {
+  try {
+    await settleCarried(context, pins)
+  } catch (error) {
+    context.log.error({ event: 'settle-failed', cause: messageOf(error) }, 'could not settle what a stick brought')
+  }
 }
 
 async function settleOne(context: AgentContext, pins: ReceiptPins, { id, text, signature, keys }: Carried): Promise<boolean> {

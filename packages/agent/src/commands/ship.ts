@@ -12,6 +12,7 @@ import { heldBack } from './make-manners.ts'
 import { packProgress, scanExit } from './scan.ts'
 import { scan } from './scan-episodes.ts'
 import type { ScanResult } from './scan-result.ts'
+import { settleBrought } from './settle-carried.ts'
 import { type PassResult, shipPass } from './ship-pass.ts'
 import { endOnSignal } from './signals.ts'
 
@@ -32,6 +33,7 @@ async function runShip(options: ShipOptions): Promise<number> {
     const bar = transferProgress(() => context.outbox.entries())
     await using app = makeApp(context, process.stderr, (_, bytes) => bar.add(bytes), 'rate')
     const { signal } = ending
+    await settleBrought(context, app.shipping.pins)
     const gateAllows = gateAsker(app.shipping, signal)
     const scanned = await scan(context, { gateAllows, onProgress: packProgress(), signal }).catch((error: unknown) => {
       throw signal.aborted ? new UserError('interrupted; nothing is lost, ship again') : error

@@ -37,11 +37,15 @@ export class Turns {
     if (this.#mustPlan()) await this.#planOnce()
     // Another worker may have found the receiver gone, or be on its way to find out.
     if (this.#isClosed()) return undefined
+    const { outbox, memory } = this.#shipping
     const entry = this.#queue.shift()
     if (!entry) return undefined
-    if (this.#shipping.memory.hold.failures > 0) this.#probe = entry
+    // A receipt that a stick brought is being settled, or was, since the queue was made.
+    if (outbox.inFlight.has(entry.id)) return await this.next()
+    if (outbox.receiptOf(entry.id)?.sha256 === entry.sha256 && !(await outbox.find(entry.id))) return await this.next()
+    if (memory.hold.failures > 0) this.#probe = entry
     this.#out += 1
-    this.#shipping.outbox.markInFlight(entry.id)
+    outbox.markInFlight(entry.id)
     return entry
   }
 

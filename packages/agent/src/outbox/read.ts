@@ -36,7 +36,7 @@ export async function readEntries(dir: string, known: KnownSidecars = new Map())
   const entries: Entry[] = []
   for (let at = 0; at < ids.length; at += atOnce) {
     const some = ids.slice(at, at + atOnce)
-    const sidecars = await Promise.all(some.map((id) => known.get(id) ?? sidecarOf(dir, id, known)))
+    const sidecars = await Promise.all(some.map(async (id) => known.get(id) ?? (await sidecarOf(dir, id, known))))
     for (const [index, id] of some.entries()) {
       const sidecar = sidecars[index]
       if (sidecar !== undefined) entries.push({ ...sidecar, id })

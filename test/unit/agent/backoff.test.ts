@@ -58,6 +58,11 @@ describe('planPass', () => {
     expect(ids(planPass(entries, noHold, now, 'due'))).toEqual(['b', 'c', 'a'])
   })
 
+  test('a cut upload went behind every fresh entry, each of which began an upload of its own', () => {
+    const entries = [entry('a', 0, { priority: 10 }), entry('b', 1, { upload_url: '/v1/uploads/b' }), entry('c')]
+    expect(ids(planPass(entries, noHold, now, 'due'))).toEqual(['b', 'a', 'c'])
+  })
+
   test('the daemon waits for the time of an entry, a person does not', () => {
     const entries = [entry('a', 1, { next_at: '2026-11-21T12:00:01Z' }), entry('b', 1, { next_at: '2026-11-21T12:00:00Z' })]
     expect(ids(planPass(entries, noHold, now, 'due'))).toEqual(['b'])

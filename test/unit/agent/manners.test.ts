@@ -175,3 +175,9 @@ test('waiting for a pause ends when the daemon ends', async () => {
   await waiting
   expect(manners.mustYield()).toBe(true)
 })
+
+test('what a day of failures had put back was never its turn again', () => {
+  const now = 100 * 3_600_000
+  expect(score({ since: 0, attempts: 190 }, now)).toBeGreaterThan(score({ since: now }, now))
+  expect(score({ since: now, attempts: 1 }, now)).toBeLessThan(score({ since: now }, now))
+})

@@ -166,6 +166,19 @@ test('nothing without a receipt, and nothing that changed since, ever makes room
   expect(tombstones(home)).toEqual([])
 })
 
+test('copies that could not be freed got another tombstone in every scan', async () => {
+  const home = makeAgentHome(
+    '[quota]\nbytes = "4KiB"\npolicy = "drop-oldest-delivered"\nreserve = "0"\n[ship]\nkeep_shipped = "1MiB"\n',
+  )
+  await using agent = await openContext(home)
+  for (const [at, id] of ['a', 'b'].entries()) await deliver(agent, home, id, 500, at)
+  // The names that they are set aside under are taken.
+  for (const id of ['a', 'b']) mkdirSync(join(home.episodes, `.deleting-${id}`, 'x'), { recursive: true })
+  for (const id of ['a', 'b']) writeFileSync(join(home.episodes, `.deleting-${id}`, 'x', 'file'), 'x'.repeat(3000))
+  for (const _ of [1, 2, 3]) expect((await scan(agent.context)).freed).toEqual([])
+  expect(tombstones(home).map(({ id }) => id)).toEqual(['a'])
+})
+
 test('what a deletion left behind, and what is unfinished, counts for the quota', async () => {
   const home = makeAgentHome('[quota]\nbytes = "10KiB"\nreserve = "0"\n')
   mkdirSync(join(home.episodes, '.deleted-old'))

@@ -139,7 +139,10 @@ test('mistakes are one clear line and never a stack', () => {
   expect([bad.status, bad.stderr.split('\n').length]).toEqual([2, 2])
   writeFileSync(home.config, '[receiver]\nurl = "http://127.0.0.1:1"\n[shipp]\n')
   const config = agent(home, 'check-config')
-  expect([config.status, config.stderr]).toEqual([78, `cis490-agent: bad configuration\n${home.config}:3: unknown key shipp; did you mean ship?\n`])
+  expect([config.status, config.stderr]).toEqual([
+    78,
+    `cis490-agent: bad configuration\n${home.config}:3: unknown key shipp; did you mean ship?\n`,
+  ])
 })
 
 test('check-config prints the effective configuration', () => {

@@ -10,6 +10,7 @@ interface Waiting {
   readonly lane: string
   readonly attempts: number
   readonly priority?: number | undefined
+  readonly upload_url?: string | undefined
   readonly next_at?: string | undefined
 }
 
@@ -20,7 +21,8 @@ export interface PassPlan<T> {
 }
 
 /**
- * The most urgent first; what has waited longer counts for more, what has failed for less: nothing keeps the others from their turn.
+ * Uploads that have begun come first: a receiver keeps few of them open for a host. Then the most urgent; what has waited longer counts
+ * for more, what has failed for less: nothing keeps the others from their turn.
  * @param inFlight ids of entries that are being sent: they are not sent a second time
  * @param since when an entry was packed, epoch milliseconds; undefined: nobody knows
  */
@@ -36,8 +38,14 @@ export function planPass<T extends Waiting>(
   const queue = entries
     .filter((entry) => entry.lane === 'ready' && !inFlight.has(entry.id) && (mode === 'all' || !isAhead(dueAt(entry), now)))
     .map((entry) => ({ entry, score: score({ ...entry, since: since(entry) }, now) }))
-    .toSorted((a, b) => b.score - a.score || (a.entry.id < b.entry.id ? -1 : 1))
+    .toSorted(
+      (a, b) => Number(isOpen(b.entry)) - Number(isOpen(a.entry)) || b.score - a.score || (a.entry.id < b.entry.id ? -1 : 1),
+    )
   return { queue: queue.map(({ entry }) => entry), probe: hold.failures > 0 }
+}
+
+function isOpen({ upload_url }: Waiting): boolean {
+  return upload_url !== undefined
 }
 
 /** @returns epoch milliseconds of the next thing to do, at most `latest` */

@@ -20,13 +20,16 @@ export interface Rank {
   readonly attempts?: number
 }
 
+/** Failures that count: a bad day of the receiver is not made up for in weeks. */
+const mostFailures = 3
+
 const hourMs = 3_600_000
 
 /**
  * An hour of waiting counts as one step of priority, so that the least urgent passes the most urgent newcomer after 20 hours.
- * A failed attempt costs six: what fails again and again makes way.
+ * A failed attempt costs six, three of them at most: what fails again and again makes way, and not for ever.
  */
 export function score({ priority = 0, since, attempts = 0 }: Rank, now: number): number {
   const hours = since === undefined ? 2 * most : Math.max(0, Math.floor((now - since) / hourMs))
-  return priority + hours - 6 * attempts
+  return priority + hours - 6 * Math.min(attempts, mostFailures)
 }

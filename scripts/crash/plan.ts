@@ -32,8 +32,8 @@ export interface Density {
   readonly recovery: number
 }
 
-/** Power cuts: two calls of three, with and without the journal in turn. */
-export const full: Density = { kill: 1, power: 3, errno: 1, wrecks: 3, recovery: 4 }
+/** Power cuts: two calls of three, with and without the journal in turn. Errors: every call, once and from then on, with the four of them in turn. */
+export const full: Density = { kill: 1, power: 3, errno: 3, wrecks: 3, recovery: 4 }
 export const quick: Density = { kill: 7, power: 11, errno: 23, wrecks: 3, recovery: 7 }
 
 /** A run without any fault: it has to find nothing, and it tells which calls there are. */

@@ -6,7 +6,6 @@ import { ConfigError, readSecret } from '@cis490/shared/node/config-file.ts'
 import { makeDir } from '@cis490/shared/node/durable.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
-import { takeLock } from '@cis490/shared/node/process-lock.ts'
 import type { ReceiverConfig } from './config.ts'
 import { VersionGate } from './forge/version-gate.ts'
 import { listenForOperator, operatorFor } from './http/admin-socket.ts'
@@ -30,6 +29,7 @@ import { knownStore } from './store/known.ts'
 import { StoreLayout } from './store/layout.ts'
 import { RejectLog } from './store/reject-log.ts'
 import { Reports } from './store/reports.ts'
+import { lockStoreSoon } from './store/store-lock.ts'
 import { Uploads } from './store/uploads.ts'
 
 /** How long a load balancer gets to see that this receiver is going. */
@@ -71,7 +71,7 @@ export async function startReceiver(
   await using stack = new AsyncDisposableStack()
   const layout = new StoreLayout(config.state_dir)
   await makeStateDir(config.state_dir)
-  const lock = takeLock(layout.lock)
+  const lock = await lockStoreSoon(layout)
   if (!lock) throw new UserError(`another cis490-receiver works in ${config.state_dir}`)
   stack.use(lock)
   const index = stack.use(

@@ -167,3 +167,23 @@ test('an episode with two rows is one episode of one host, and is pruned once', 
   expect([run.code, JSON.parse(run.stdout)]).toMatchObject([0, { pruned: 1, chosen: [{ id: 'ep-1', sha256: later.sha256 }] }])
   expect(readFileSync(store.layout.prunes, 'utf8').trimEnd().split('\n')).toHaveLength(1)
 })
+
+test('a long prunes.jsonl is read in pieces: others get their turn in between', async () => {
+  const store = new TestStore()
+  const line = (k: number) =>
+    JSON.stringify({ at: 'x', ...store.key(`ep-${k}`), sha256: 'a'.repeat(64), bytes: 1, by: 'ada', reason: 'old' })
+  writeFileSync(store.layout.prunes, `${Array.from({ length: 8000 }, (_, k) => line(k)).join('\n')}\nhalf`)
+  const prunes = new Prunes(store.layout)
+  const sizes: number[] = []
+  const state = { ended: false }
+  const turn = () => {
+    sizes.push(prunes.size)
+    if (!state.ended) setImmediate(turn)
+  }
+  setImmediate(turn)
+  await prunes.refresh()
+  state.ended = true
+  expect([prunes.size, prunes.has(store.key('ep-7999'))]).toEqual([8000, true])
+  const steps = [...sizes, prunes.size].map((size, k) => size - (sizes[k - 1] ?? 0))
+  expect(Math.max(...steps)).toBeLessThan(1000)
+})

@@ -5,13 +5,13 @@ import { counted } from '@cis490/shared/counted.ts'
 import { addCommand, type CommonOptions, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
 import { makeDir } from '@cis490/shared/node/durable.ts'
-import { takeLock } from '@cis490/shared/node/process-lock.ts'
 import { makeProgress, type Progress } from '@cis490/shared/node/progress.ts'
 import { formatSize } from '@cis490/shared/size.ts'
 import type { Command } from 'commander'
 import { defaultConfigFile, ReceiverConfig } from '../config.ts'
 import { backUp, readBackupMark } from '../store/backup/backup.ts'
 import type { CarryCount } from '../store/backup/carry-episodes.ts'
+import { lockBackup } from '../store/backup/lock-backup.ts'
 import { StoreLayout } from '../store/layout.ts'
 
 export interface CarryCommandOptions extends CommonOptions {
@@ -36,7 +36,7 @@ async function run(dir: string, options: CarryCommandOptions): Promise<void> {
   if (existsSync(join(target, 'index.jsonl')) && !(await readBackupMark(target)))
     throw new UserError(`${dir} holds an index and is no backup (no backup.json); take an empty folder`, exit.usage)
   await makeDir(target)
-  using lock = takeLock(join(target, 'backup.lock'))
+  using lock = lockBackup(target)
   if (!lock) throw new UserError(`another backup or restore works in ${dir}`)
   const done = await backUp(layout, target, { ...carryOptions(options), onBytes: byteBar('backup') })
   if (options.json) printJson(done)

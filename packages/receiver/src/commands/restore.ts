@@ -1,14 +1,14 @@
 /** `cis490-receiver restore DIR`: a store from a backup, into a state_dir that holds none. Ends with fsck. */
 import { existsSync, readdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { counted } from '@cis490/shared/counted.ts'
 import { addCommand, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
 import { makeDir } from '@cis490/shared/node/durable.ts'
-import { takeLock } from '@cis490/shared/node/process-lock.ts'
 import type { Command } from 'commander'
 import { defaultConfigFile, ReceiverConfig } from '../config.ts'
 import { endRestore, readBackupMark, readRestoreMark, restore } from '../store/backup/backup.ts'
+import { lockBackupToRead } from '../store/backup/lock-backup.ts'
 import { Picture } from '../store/fsck/look.ts'
 import { IndexLog } from '../store/index-log.ts'
 import { StoreLayout } from '../store/layout.ts'
@@ -33,8 +33,8 @@ async function run(dir: string, options: CarryCommandOptions): Promise<void> {
   await makeDir(layout.root)
   using lock = lockStore(layout)
   if (!lock) throw new UserError('stop cis490-receiver first: it works in this store')
-  using busy = takeLock(join(source, 'backup.lock'))
-  if (!busy) throw new UserError(`another backup or restore works in ${dir}`)
+  using reading = await lockBackupToRead(source)
+  if (!reading) throw new UserError(`another backup or restore works in ${dir}`)
   await refuseFull(layout, source)
   const done = await restore(layout, source, { ...carryOptions(options), onBytes: byteBar('restore') })
   await using index = await IndexLog.open(layout.index)

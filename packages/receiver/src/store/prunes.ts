@@ -1,9 +1,13 @@
 /** `prunes.jsonl`: what was taken out of the store on purpose. Written by one process at a time, beside a receiver that works. */
-import { open } from 'node:fs/promises'
-import { parseObject, splitLines } from '@cis490/shared/jsonl.ts'
+import { stat } from 'node:fs/promises'
+import { parseObject } from '@cis490/shared/jsonl.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import { PruneRow } from '../core/prune.ts'
 import type { EpisodeKey, StoreLayout } from './layout.ts'
+import { scanLines } from './line-scan.ts'
+
+/** Some hundred rows between two turns of others. */
+const chunkBytes = 64 << 10
 
 /** The rows as they are now: each look reads only what was added. */
 export class Prunes {
@@ -48,21 +52,22 @@ export class Prunes {
     return turn
   }
 
+  /** In pieces: while a long file is read at first, others get their turn. */
   async #read(): Promise<void> {
-    await using file = await open(this.#path, 'r').catch((error: unknown) => {
+    const file = await stat(this.#path, { bigint: true }).catch((error: unknown) => {
       if (isErrno(error, 'ENOENT')) return undefined
       throw error
     })
     if (!file) return this.#forget(undefined)
-    const { size, ino } = await file.stat({ bigint: true })
-    if (ino !== this.#ino || Number(size) < this.#offset) this.#forget(ino)
-    if (Number(size) === this.#offset) return
-    const bytes = Buffer.alloc(Number(size) - this.#offset)
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, this.#offset)
+    const { ino } = file
+    const size = Number(file.size)
+    if (ino !== this.#ino || size < this.#offset) this.#forget(ino)
+    if (size === this.#offset) return
     // A last line without newline is still being written, or torn: nothing has gone for it.
-    const { lines, complete } = splitLines(bytes.subarray(0, bytesRead))
-    for (const line of lines) this.#take(line)
-    this.#offset += complete
+    for await (const { lines, at } of scanLines(this.#path, { from: this.#offset, to: size, chunkBytes })) {
+      for (const { bytes } of lines) this.#take(bytes.toString('utf8'))
+      this.#offset = at
+    }
   }
 
   #forget(ino: bigint | undefined): void {

@@ -10,7 +10,14 @@ import { recover } from './store/recover.ts'
 /** @throws UserError for a store that is only half restored */
 export async function recoverStore(layout: StoreLayout, index: IndexLog, log: Logger): Promise<void> {
   if (existsSync(layout.restoring)) throw new UserError(`${layout.root} is only half restored: run cis490-receiver restore again`)
-  const recovered = await recover(layout, index)
+  const recovered = await recover(layout, index, ({ archives, bytes, whole }) => {
+    if (whole) log.info({ event: 'reading', archives, bytes }, 'reading the archives that have no row yet')
+    else
+      log.warn(
+        { event: 'unread', archives, bytes },
+        'too much has no row to be read at start; run cis490-receiver fsck --verify-hashes',
+      )
+  })
   if (Object.values(recovered).some((count) => count > 0))
     log.warn({ event: 'recovered', ...recovered }, 'finished what a crash left')
   const { damaged, rows_without_archive, without_sidecar } = recovered

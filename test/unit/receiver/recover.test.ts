@@ -1,10 +1,15 @@
 import { existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { Receipt } from '@cis490/shared/receipt.ts'
+import { describe, expect, test } from 'vitest'
+import { recoverStore } from '../../../packages/receiver/src/open-store.ts'
+import { planReading } from '../../../packages/receiver/src/store/confirm-rowless.ts'
 import { Episodes } from '../../../packages/receiver/src/store/episodes.ts'
+import { hashReadable } from '../../../packages/receiver/src/store/hash-file.ts'
 import { IndexLog } from '../../../packages/receiver/src/store/index-log.ts'
 import { readLosses } from '../../../packages/receiver/src/store/losses.ts'
 import { recover } from '../../../packages/receiver/src/store/recover.ts'
+import { capturedLog } from '../../support/captured-log.ts'
 import { TestStore } from '../../support/store.ts'
 
 async function start(store: TestStore) {
@@ -108,4 +113,36 @@ test('an archive without a receipt is counted and left alone', async () => {
   writeFileSync(join(store.layout.shelf(store.key('ep-1')), 'stranger'), '')
   expect(await start(store)).toMatchObject({ rows_added: 0, without_sidecar: 1 })
   expect(readdirSync(store.layout.shelf(store.key('ep-1'))).sort()).toEqual(['ep-1.tar.zst', 'stranger'])
+})
+
+describe('archives without a row', () => {
+  const receipt = (bytes: number) => ({ ...base, bytes })
+  const base = Receipt.parse({
+    ...{ id: 'ep-1', host: 'lab-07', sha256: 'a'.repeat(64), bytes: 1, received_at: '2026-01-01T00:00:00.000Z' },
+  })
+  test.each([
+    ['a handful', [1, 2], true],
+    ['64 GiB', [64 * 2 ** 30], true],
+    ['a byte more', [64 * 2 ** 30, 1], false],
+    ['256', Array.from({ length: 256 }, () => 1), true],
+    ['257', Array.from({ length: 257 }, () => 1), false],
+  ])('are read at start if they are no more than %s: a start must not take hours', (_, sizes, whole) => {
+    const bytes = sizes.reduce((sum, size) => sum + size, 0)
+    expect(planReading(sizes.map(receipt))).toEqual({ archives: sizes.length, bytes, whole })
+  })
+
+  test('are announced before they are read', async () => {
+    const store = new TestStore()
+    const { bytes } = await store.put('ep-1', false)
+    const log = capturedLog()
+    await using index = await IndexLog.open(store.layout.index)
+    await recoverStore(store.layout, index, log.log)
+    expect(log.lines[0]).toMatchObject({ event: 'reading', archives: 1, bytes })
+  })
+
+  test('that the disk does not give back are damaged, and no reason not to start', async () => {
+    // The only file of every Linux that answers a read with EIO.
+    expect(await hashReadable('/proc/self/mem')).toBeUndefined()
+    await expect(hashReadable('/nowhere')).rejects.toThrow(/ENOENT/)
+  })
 })

@@ -1,18 +1,16 @@
 /** At start: what a crash left half done is finished or taken away, so that every stored episode has exactly one row. */
-import { readdir, readFile, stat, unlink } from 'node:fs/promises'
+import { readdir, readFile, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { EpisodeId, HostName, timestamp } from '@cis490/shared/ids.ts'
+import { EpisodeId, HostName } from '@cis490/shared/ids.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { makeDir, removeFile, syncDir } from '@cis490/shared/node/durable.ts'
 import type { Receipt } from '@cis490/shared/receipt.ts'
 import { receiptFor } from '../core/episode-state.ts'
-import { hashFile } from './hash-file.ts'
+import { confirmRowless, type Reading } from './confirm-rowless.ts'
 import type { IndexLog } from './index-log.ts'
 import { readIndex } from './index-reader.ts'
 import type { EpisodeKey, StoreLayout } from './layout.ts'
-import { LossLog } from './losses.ts'
 import { Prunes } from './prunes.ts'
-import { below, moveToQuarantine, quarantinePlace } from './quarantine.ts'
 import { inTime } from './repair/surviving-rows.ts'
 import { settleJournals } from './settle-journals.ts'
 import { type Shelf, walkShelves } from './walk.ts'
@@ -36,10 +34,8 @@ export interface Recovered {
   rows_without_archive: number
 }
 
-/** A crash leaves a handful of episodes without their row. So many mean that the index itself was lost, and reading all of the store would keep it shut for hours. */
-const mostRead = 256
-
-export async function recover(layout: StoreLayout, index: IndexLog): Promise<Recovered> {
+/** @param onReading told before archives without a row are read */
+export async function recover(layout: StoreLayout, index: IndexLog, onReading?: (reading: Reading) => void): Promise<Recovered> {
   const done: Recovered = {
     incoming_removed: 0,
     sidecars_removed: 0,
@@ -72,7 +68,8 @@ export async function recover(layout: StoreLayout, index: IndexLog): Promise<Rec
     }
   }
   done.rows_without_archive = indexed.size
-  const whole = await confirmed(layout, missing, prunes, done)
+  const { whole, damaged } = await confirmRowless(layout, missing, (key) => prunes.has(key), onReading)
+  done.damaged = damaged
   // A row is a promise: the names that it speaks of have to be durable first.
   const shelves = new Set(whole.map((receipt) => layout.shelf(receipt)))
   for (const path of shelves) for (const dir of [path, dirname(path), layout.episodes]) await syncDir(dir)
@@ -126,38 +123,4 @@ async function noteMissing(shelf: Shelf, key: EpisodeKey, missing: Receipt[], do
   const receipt = receiptFor(parseObject(sidecar), key)
   if (receipt) missing.push(receipt)
   else done.without_sidecar += 1
-}
-
-/** @returns those whose archive is what the receipt says; the others are moved away, so that their hosts can send them again */
-async function confirmed(layout: StoreLayout, missing: readonly Receipt[], prunes: Prunes, done: Recovered): Promise<Receipt[]> {
-  await using losses = await LossLog.open(layout)
-  const whole: Receipt[] = []
-  for (const receipt of missing) {
-    const fault = prunes.has(receipt) ? undefined : await faultOf(layout, receipt, missing.length <= mostRead)
-    if (fault === undefined) whole.push(receipt)
-    else {
-      await lose(layout, losses, receipt, fault)
-      done.damaged += 1
-    }
-  }
-  return whole
-}
-
-async function faultOf(layout: StoreLayout, receipt: Receipt, read: boolean): Promise<'wrong-size' | 'wrong-hash' | undefined> {
-  const path = layout.archive(receipt)
-  if ((await stat(path)).size !== receipt.bytes) return 'wrong-size'
-  return read && (await hashFile(path)) !== receipt.sha256 ? 'wrong-hash' : undefined
-}
-
-async function lose(layout: StoreLayout, losses: LossLog, receipt: Receipt, reason: string): Promise<void> {
-  const at = timestamp(Date.now())
-  const { host, id, sha256, bytes, commit, received_at } = receipt
-  const from = [layout.archive(receipt), layout.sidecar(receipt)]
-  const to = await Promise.all(from.map((path) => quarantinePlace(layout, host, path, at)))
-  await losses.add({
-    ...{ at, host, id, reason, detail: 'found at start, without a row', by: 'cis490-receiver' },
-    ...{ sha256, bytes, received_at, ...(commit && { commit }) },
-    kept: to.map((path) => below(layout, path)),
-  })
-  for (const [k, path] of from.entries()) await moveToQuarantine(path, to[k] as string)
 }

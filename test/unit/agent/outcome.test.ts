@@ -1,7 +1,7 @@
 import { type ProblemCode, problem, problems } from '@cis490/shared/problems.ts'
 import { describe, expect, test } from 'vitest'
 import type { Answer, Answered } from '../../../packages/agent/src/core/answer.ts'
-import { afterHead, afterRehash, outcomeOf, probeEvery } from '../../../packages/agent/src/core/outcome.ts'
+import { afterHead, afterRehash, isReceiverWide, outcomeOf, probeEvery } from '../../../packages/agent/src/core/outcome.ts'
 
 const now = Date.parse('2026-11-21T12:00:00Z')
 const sha = 'a'.repeat(64)
@@ -110,4 +110,10 @@ describe('afterHead', () => {
   ] as [string, Answer, string][])('%s', (_, answer, verdict) => {
     expect(afterHead(answer, sha)).toBe(verdict)
   })
+})
+
+test('one entry that the receiver trips over does not hold the others, three in a row do', () => {
+  expect([1, 2, 3].map((inARow) => isReceiverWide('internal', inARow))).toEqual([false, false, true])
+  for (const code of ['store-full', 'quota', 'rate', 'receipt-unsigned', 'http-503']) expect(isReceiverWide(code, 1)).toBe(true)
+  for (const code of ['too-slow', 'wrong-receipt', 'upload-in-progress']) expect(isReceiverWide(code, 9)).toBe(false)
 })

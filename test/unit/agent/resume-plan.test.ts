@@ -86,7 +86,7 @@ describe('nextStep', () => {
     ['elsewhere, but it does not say where', append, refusal('mismatching-upload-offset'), { step: ask, reason: 'moved' }],
     ['gone in the middle', append, refusal('upload-gone'), { step: create, reason: 'gone' }],
     ['too slow: the next attempt resumes', append, refusal('too-slow'), { end: 'answered' }],
-    ['a proxy that knows no PATCH', append, answer(501), { end: 'plain' }],
+    ['a proxy that knows no PATCH', { do: 'append', offset: 0 }, answer(501), { end: 'plain' }],
 
     ['the receipt', finish, answer(201, { 'upload-complete': '?1' }, '{}'), { end: 'answered' }],
     ['an end that got lost', finish, fault('connection-cut'), { step: ask, reason: 'cut' }],
@@ -107,6 +107,17 @@ describe('nextStep', () => {
       reason: 'other-bytes',
     })
     expect(nextStep(ask, { answer: at(300), prefixFits: true }, upload)).toMatchObject({ step: { do: 'append' } })
+  })
+
+  test.each<[string, Step, number]>([
+    ['PATCH', append, 404],
+    ['PATCH', append, 501],
+    ['the end', finish, 404],
+    ['HEAD', ask, 501],
+    ['the creation', create, 404],
+  ])('one 404 or 501 of a proxy for %s threw away what had arrived', (_, step, status) => {
+    const begun = { ...upload, upload_url: '/v1/uploads/x', upload_offset: 100 }
+    expect(nextStep(step, { answer: answer(status) }, begun)).toEqual({ end: 'answered' })
   })
 
   test('a creation that names no place of the receiver is an answer of somebody else', () => {

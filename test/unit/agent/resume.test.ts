@@ -199,6 +199,18 @@ describe('a resumable upload', () => {
   })
 })
 
+test('one upload that stood still held the whole host for a quarter of an hour, with a false alarm', async () => {
+  const it = await bed()
+  it.peer.interfere = (request, response) => {
+    if (request.method !== 'PATCH') return false
+    request.resume().on('end', () => response.writeHead(204, { 'upload-offset': '0', 'upload-complete': '?0' }).end())
+    return true
+  }
+  expect(await it.ship()).toMatchObject({ delivered: 0 })
+  expect(sidecar(it)).toMatchObject({ lane: 'ready', last: { code: 'upload-stands-still' }, upload_url: expect.any(String) })
+  expect([it.log.at('error'), it.shipping.memory.hold.failures]).toEqual([[], 0])
+})
+
 describe('a receiver that does not know resumable uploads', () => {
   test.each([
     ['takes the creation for an empty upload', 'sha256-mismatch'],

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { EpisodeId } from '@cis490/shared/ids.ts'
 import { gateRemediation } from '@cis490/shared/remediation.ts'
 import { expect, test, vi } from 'vitest'
+import { gateAsker } from '../../../packages/agent/src/commands/ask-gate.ts'
 import { scan } from '../../../packages/agent/src/commands/scan-episodes.ts'
 import { shipPass } from '../../../packages/agent/src/commands/ship-pass.ts'
 import { recordEpisode } from '../../support/agent-home.ts'
@@ -128,4 +129,40 @@ test('a pass whose one transfer fails for good ends only when the other transfer
   await failed
   expect(bed.requests.toSorted()).toEqual(['PUT /v1/episodes/a.tar.zst', 'PUT /v1/episodes/b.tar.zst'])
   expect((await bed.context.outbox.entries()).map(({ id }) => id)).toEqual(['a', 'c'])
+})
+
+test.each([
+  ['store-full', 1],
+  ['quota', 1],
+  ['internal', 3],
+] as const)(
+  'a receiver that says %s to everything got the whole queue at once, and a line of ERROR for each',
+  async (code, puts) => {
+    const bed = await bench((_, response) => refuse(response, code, 'no'))
+    for (const id of ['a', 'b', 'c', 'd', 'e']) recordEpisode(bed.home, id)
+    await scan(bed.context)
+    await shipPass(bed.shipping, 'due', bed.signal)
+    expect(bed.requests.filter((one) => one.startsWith('PUT'))).toHaveLength(puts)
+    await shipPass(bed.shipping, 'all', bed.signal)
+    expect(bed.log.at('error').filter((one) => one['event'] === 'alarm')).toHaveLength(code === 'store-full' ? 1 : 0)
+  },
+)
+
+test('an answer about one entry left the receiver held for the others', async () => {
+  const bed = await bench((request, response, body) =>
+    request.url?.includes('/a.') ? refuse(response, 'upload-in-progress', 'wait') : accept(request, response, body),
+  )
+  recordEpisode(bed.home, 'a')
+  await scan(bed.context)
+  bed.shipping.memory.hold = { until: 0, failures: 5, code: 'connection-refused' }
+  await shipPass(bed.shipping, 'due', bed.signal)
+  expect(bed.shipping.memory.hold.failures).toBe(0)
+})
+
+test('packing waited for a receiver that is away once for each commit', async () => {
+  const bed = await bench((request) => void request.socket.destroy())
+  const ask = gateAsker(bed.shipping, bed.signal)
+  for (const commit of ['1', '2', '3']) expect(await ask(commit.repeat(40))).toEqual({ verdict: 'unavailable' })
+  expect(bed.requests).toHaveLength(1)
+  expect(bed.shipping.memory.hold).toMatchObject({ failures: 1, code: 'connection-cut' })
 })

@@ -2,16 +2,21 @@
 import { GateAnswer } from '@cis490/shared/gate-answer.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import type { Answer } from '../core/answer.ts'
-import { isHeld } from '../core/backoff.ts'
+import { holdAfterFault, isHeld } from '../core/backoff.ts'
 import { gateVerdict } from '../core/gate-lane.ts'
 import type { GateVerdict } from './pack-one.ts'
+import { hold } from './settle.ts'
 import type { Shipping } from './shipping.ts'
 
 /** An unreachable receiver is `unavailable`: the episode is packed as ready, and its PUT will tell. */
 export function gateAsker(shipping: Shipping, signal: AbortSignal): (commit: string) => Promise<GateVerdict> {
   return async (commit) => {
     if (isHeld(shipping.memory.hold, shipping.now())) return { verdict: 'unavailable' }
-    const answer = gateOf(await shipping.client().gate(commit, signal))
+    const told = await shipping.client().gate(commit, signal)
+    // The next commit is not asked about: packing does not stand still for a receiver that is away.
+    if (told.kind === 'fault' && told.code !== 'aborted')
+      hold(shipping, (held) => holdAfterFault(held, told.code, shipping.now(), shipping.random()))
+    const answer = gateOf(told)
     const verdict = answer ? gateVerdict(answer, commit) : 'unknown'
     if (!answer || verdict === 'unknown') return { verdict: 'unavailable' }
     if (verdict === 'accept') return { verdict }

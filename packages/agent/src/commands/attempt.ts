@@ -19,8 +19,14 @@ export async function attempt(shipping: Shipping, entry: Entry, signal: AbortSig
     if (lost && (await conflicts(shipping, entry, signal)))
       return await settle(shipping, entry, { outcome: 'quarantine', code: 'content-conflict' }, 409, '')
     await shipping.pace.whenAllowed(signal)
-    const { answer, entry: sent } = await send(shipping, entry, signal)
-    const told = outcomeOf(sent, answer, shipping.now(), shipping.random())
+    const { answer, entry: sent, standsStill } = await send(shipping, entry, signal)
+    const told: AttemptOutcome = standsStill
+      ? {
+          outcome: 'later',
+          nextAt: shipping.now() + jitteredDelay(sent.attempts, shipping.random()),
+          code: 'upload-stands-still',
+        }
+      : outcomeOf(sent, answer, shipping.now(), shipping.random())
     const outcome = await onlyIfTrusted(shipping, sent, answer, told, signal)
     const status = answer.kind === 'answer' ? answer.status : 0
     if (outcome.outcome !== 'compare')
@@ -35,12 +41,18 @@ export async function attempt(shipping: Shipping, entry: Entry, signal: AbortSig
   }
 }
 
+interface Sent {
+  readonly answer: Answer
+  readonly entry: Entry
+  readonly standsStill?: boolean
+}
+
 /** Resumably where it is worth it and the receiver knows how; else in one piece. */
-async function send(shipping: Shipping, entry: Entry, signal: AbortSignal): Promise<{ answer: Answer; entry: Entry }> {
+async function send(shipping: Shipping, entry: Entry, signal: AbortSignal): Promise<Sent> {
   let sent = entry
   if (wantsResume(entry) && !plainOnly(shipping)) {
     const resumed = await sendResumably(shipping, entry, signal)
-    if (resumed.answer) return { answer: resumed.answer, entry: resumed.entry }
+    if (resumed.answer) return { ...resumed, answer: resumed.answer }
     shipping.memory.plainSince = shipping.now()
     shipping.log.info(
       { event: 'resume-unknown', id: entry.id },

@@ -14,6 +14,8 @@ export interface Resumed {
   readonly answer: Answer | undefined
   /** The entry with what its sidecar knows of the upload by now. */
   readonly entry: Entry
+  /** The answer is about a step and says nothing of the entry: it goes on later. */
+  readonly standsStill?: boolean
 }
 
 export async function sendResumably(shipping: Shipping, entry: Entry, signal: AbortSignal): Promise<Resumed> {
@@ -22,18 +24,22 @@ export async function sendResumably(shipping: Shipping, entry: Entry, signal: Ab
   let patience: Patience | undefined = { setbacks: 0, reached: 0 }
   for (;;) {
     const result = await upload.carryOut(step)
-    const next = nextStep(step, result, entry)
+    const next = nextStep(step, result, upload.entry)
     if ('end' in next) {
       if (next.end === 'plain') await upload.forget()
       return { answer: next.end === 'plain' ? undefined : result.answer, entry: upload.entry }
     }
     tell(shipping, entry, next)
     patience = stillPatient(patience, next)
-    if (!patience) return { answer: result.answer, entry: upload.entry }
+    if (!patience) return { answer: result.answer, entry: upload.entry, standsStill: isNoVerdict(result.answer) }
     step = next.step
     await upload.remember(step)
     if (next.reason === 'cut') await wait(afterCutMs, undefined, { signal }).catch(() => undefined)
   }
+}
+
+function isNoVerdict(answer: Answer): boolean {
+  return answer.kind === 'answer' && answer.problem === undefined && answer.status < 500
 }
 
 const quiet: readonly Reason[] = ['created', 'goes-on', 'all-sent']

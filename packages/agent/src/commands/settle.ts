@@ -22,6 +22,8 @@ export async function settle(
   const { mismatches: _, next_at: __, ...plain } = entry
   const now = shipping.now()
   const next = (code: string): Entry => ({ ...plain, attempts: entry.attempts + 1, last: { status, code, at: timestamp(now) } })
+  const code = 'code' in outcome ? outcome.code : ''
+  memory.streak = { code, count: code === memory.streak.code ? memory.streak.count + 1 : 1 }
   switch (outcome.outcome) {
     case 'delivered':
       await outbox.settleDelivered(entry, body, outcome.signature)
@@ -31,18 +33,15 @@ export async function settle(
       break
     case 'later':
       await outbox.update({ ...next(outcome.code), next_at: timestamp(outcome.nextAt) })
-      if (isReceiverWide(outcome.code))
+      if (isReceiverWide(outcome.code, memory.streak.count))
         hold(shipping, (held) => holdAfterFault(held, outcome.code, now, shipping.random(), outcome.nextAt))
-      if (outcome.alarm)
-        log.error(
-          { event: 'alarm', id, code: outcome.code, status, detail: printable(outcome.alarm) },
-          'the receiver cannot take it',
-        )
-      else
-        log.warn(
-          { event: 'later', id, code: outcome.code, status, next_at: timestamp(outcome.nextAt) },
-          'episode is tried again later',
-        )
+      // It has answered about this entry, so it is there for the others.
+      else if (status > 0) memory.hold = noHold
+      if (outcome.alarm) teller.alarm({ id, code: outcome.code, status }, outcome.alarm)
+      log.warn(
+        { event: 'later', id, code: outcome.code, status, next_at: timestamp(outcome.nextAt) },
+        'episode is tried again later',
+      )
       break
     case 'gated': {
       await outbox.update({ ...next(outcome.code), lane: 'gated' })
@@ -89,7 +88,7 @@ export async function settle(
 }
 
 /** Transfers that fail together are one failure. */
-function hold({ memory, now }: Shipping, next: (hold: Hold) => Hold): void {
+export function hold({ memory, now }: Pick<Shipping, 'memory' | 'now'>, next: (hold: Hold) => Hold): void {
   if (!isHeld(memory.hold, now())) memory.hold = next(memory.hold)
 }
 

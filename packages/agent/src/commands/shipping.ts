@@ -32,6 +32,8 @@ export interface Shipping {
 
 export interface ShippingMemory {
   hold: Hold
+  /** Attempts in a row that ended with this code. */
+  streak: { readonly code: string; readonly count: number }
   gate: GateMemory | undefined
   /** Called when the receiver has answered in the middle of a transfer. */
   reached: (() => void) | undefined
@@ -40,5 +42,5 @@ export interface ShippingMemory {
 }
 
 export function freshMemory(): ShippingMemory {
-  return { hold: noHold, gate: undefined, reached: undefined, plainSince: undefined }
+  return { hold: noHold, streak: { code: '', count: 0 }, gate: undefined, reached: undefined, plainSince: undefined }
 }

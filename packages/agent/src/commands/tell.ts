@@ -26,15 +26,25 @@ export class Teller {
   /** Once for each (code, commit, head) and hour, however many entries wait for it. @returns whether it was told */
   tell(advice: Advice): boolean {
     const { code, commit, head, remediation } = advice
-    const key = JSON.stringify([code, commit, head])
+    if (!this.#isNews(JSON.stringify([code, commit, head]))) return false
+    const detail = printable(advice.detail)
+    this.#log.error({ event: 'refused', code, detail, commit, head_commit: head }, 'the receiver refuses; a person must act')
+    if (remediation) writeRawLines(this.#stream, remediation)
+    return true
+  }
+
+  /** Of an answer that delivers nothing though nobody refused: once for each code and hour. @param fields of the first entry that met it */
+  alarm(fields: { readonly id: string; readonly code: string; readonly status: number }, detail: string): void {
+    if (!this.#isNews(`alarm ${fields.code}`)) return
+    this.#log.error({ event: 'alarm', ...fields, detail: printable(detail) }, 'the receiver cannot take it')
+  }
+
+  #isNews(key: string): boolean {
     const at = this.#now()
     const age = at - (this.#told.get(key) ?? Number.NEGATIVE_INFINITY)
     // A clock that was set back makes no silence.
     if (age >= 0 && age < hour) return false
     this.#told.set(key, at)
-    const detail = printable(advice.detail)
-    this.#log.error({ event: 'refused', code, detail, commit, head_commit: head }, 'the receiver refuses; a person must act')
-    if (remediation) writeRawLines(this.#stream, remediation)
     return true
   }
 }

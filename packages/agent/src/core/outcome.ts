@@ -99,8 +99,20 @@ function ofStranger(sent: Sent, answer: Answered, now: number, random: number): 
 }
 
 /** What is not about this entry: the receiver as a whole, or what stands in front of it, wants to be left alone for a while. */
-export function isReceiverWide(code: string): boolean {
-  return ['gate-unavailable', 'overloaded', 'shutting-down', 'rate'].includes(code) || /^http-5\d\d$/.test(code)
+const receiverWide = [
+  'gate-unavailable',
+  'overloaded',
+  'shutting-down',
+  'rate',
+  'store-full',
+  'quota',
+  'receipt-unsigned',
+  'receipt-key-unknown',
+]
+
+/** @param inARow how often in a row it was this code, this time included: one entry that the receiver trips over does not hold the others */
+export function isReceiverWide(code: string, inARow: number): boolean {
+  return receiverWide.includes(code) || /^http-5\d\d$/.test(code) || (code === 'internal' && inARow >= 3)
 }
 
 function later(sent: Sent, answer: Answered, code: string, now: number, random: number, base?: number) {

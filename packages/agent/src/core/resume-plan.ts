@@ -46,6 +46,9 @@ const mostSetbacks = 4
 export interface Upload {
   readonly id: string
   readonly bytes: number
+  /** As the sidecar has them by now. */
+  readonly upload_url?: string | undefined
+  readonly upload_offset?: number | undefined
 }
 
 /** What was sent resumably once goes on so; so does what was cut in the middle of a plain PUT. */
@@ -93,12 +96,16 @@ function afterCreate(answer: Answered, upload: Upload, located: boolean): Next {
     // A receipt that does not say what it is for was given for an empty body: nobody there knows uploads.
     return !state && answer.body.startsWith('{') ? { end: 'plain' } : { end: 'answered' }
   }
-  return isForeignHere(answer) || answer.problem?.code === 'sha256-mismatch' ? { end: 'plain' } : { end: 'answered' }
+  if (answer.problem?.code === 'sha256-mismatch') return { end: 'plain' }
+  // There was an upload: somebody stands in between for a while, as a proxy does when its receiver is replaced.
+  const inBetween = answer.problem === undefined && upload.upload_url !== undefined
+  return isForeignHere(answer) && !inBetween ? { end: 'plain' } : { end: 'answered' }
 }
 
 function afterAsk(answer: Answered, upload: Upload, prefixFits: boolean | undefined): Next {
   if (answer.status === 404 || answer.status === 410) return to({ do: 'create' }, 'gone')
-  if (answer.status === 405 || answer.status === 501) return { end: 'plain' }
+  // What has arrived is not thrown away for a stranger's word.
+  if (answer.status === 405 || answer.status === 501) return { end: (upload.upload_offset ?? 0) > 0 ? 'answered' : 'plain' }
   if (answer.status >= 500) return { end: 'answered' }
   const state = isSuccess(answer) ? uploadState(answer.headers) : undefined
   // An answer to HEAD cannot say why; that to the creation can.
@@ -116,7 +123,7 @@ function afterPatch(step: Step & { readonly offset: number }, answer: Answered, 
     const offset = expectedOffset(answer)
     return offset === undefined || offset > upload.bytes ? to({ do: 'ask' }, 'moved') : goOn(offset, upload, 'moved')
   }
-  if (isForeignHere(answer)) return { end: 'plain' }
+  if (isForeignHere(answer)) return { end: step.offset === 0 ? 'plain' : 'answered' }
   const state = isSuccess(answer) ? uploadState(answer.headers) : undefined
   if (step.do === 'finish' || !state || state.complete) return { end: 'answered' }
   if (state.offset > upload.bytes) return to({ do: 'restart' }, 'other-bytes')

@@ -89,7 +89,7 @@ export class Client implements AsyncDisposable {
   }
 
   gate(commit?: string, signal?: AbortSignal): Promise<Answer> {
-    return this.request('GET', gatePath(commit), { signal })
+    return this.request('GET', gatePath(commit), { signal, quick: true })
   }
 
   putReport(host: string, report: string, signal?: AbortSignal): Promise<Answer> {

@@ -1,15 +1,20 @@
 /** Receipts that come on a stick: what they prove, and how they settle beside a running agent and without one. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { encodeReceipt, Receipt } from '@cis490/shared/receipt.ts'
 import { describe, expect, test } from 'vitest'
+import { mustOwn } from '../../../packages/agent/src/commands/folders.ts'
 import { scan } from '../../../packages/agent/src/commands/scan-episodes.ts'
 import { settleCarried } from '../../../packages/agent/src/commands/settle-carried.ts'
 import { judgeCarried } from '../../../packages/agent/src/core/carried-receipt.ts'
 import type { PinnedKey } from '../../../packages/agent/src/core/receipt-trust.ts'
 import { verifyReceipt } from '../../../packages/agent/src/core/verify-receipt.ts'
 import { arithmetic } from '../../../packages/agent/src/receipts/pins.ts'
+import { readReceiptFile } from '../../../packages/agent/src/receipts/read-receipt.ts'
 import { listCarried, putCarried } from '../../../packages/agent/src/receipts/spool.ts'
+import { hashFile } from '../../../packages/agent/src/ship/hash.ts'
+import { PrefixHash } from '../../../packages/agent/src/ship/prefix-hash.ts'
 import { recordEpisode } from '../../support/agent-home.ts'
 import { Program } from '../../support/program.ts'
 import { makeReceiptKey, signed, told } from '../../support/receipt-keys.ts'
@@ -115,6 +120,38 @@ test('what is being sent at this moment waits, and what is packed anew meanwhile
   await putCarried(home.state, { id: one.id, text: receipt.replace(one.sha256, 'b'.repeat(64)), keys: [] })
   expect(await settleCarried(context, shipping.pins)).toEqual([])
   expect([await context.outbox.entries(), await listCarried(home.state)]).toMatchObject([[{ id: 'a' }], []])
+})
+
+test('a carried receipt that this user cannot read was passed over in silence', async () => {
+  const { context, shipping, home, log } = await bed()
+  mkdirSync(join(home.state, 'carried', 'a.json'), { recursive: true })
+  for (const _ of [1, 2]) expect(await settleCarried(context, shipping.pins)).toEqual([])
+  expect(log.at('error')).toMatchObject([{ event: 'carried-unreadable', file: 'a.json' }])
+})
+
+test('import-receipts as root left files that the daemon cannot read', async () => {
+  const { home } = await bed()
+  const own = process.geteuid?.() ?? 0
+  await expect(mustOwn(home.state, own)).resolves.toBeUndefined()
+  await expect(mustOwn(home.state, own + 1)).rejects.toThrow(`belongs to user ${own}: run this as that user`)
+  await expect(mustOwn(join(home.root, 'none'), own + 1)).resolves.toBeUndefined()
+})
+
+test('what lies on a stick in the place of a receipt was read whatever it was', async () => {
+  const { home } = await bed()
+  const fifo = join(home.root, 'fifo.json')
+  execFileSync('mkfifo', [fifo])
+  const big = join(home.root, 'big.json')
+  writeFileSync(big, '')
+  truncateSync(big, 2 ** 20 + 1)
+  for (const path of [fifo, big, home.root]) expect(await readReceiptFile(path)).toBeUndefined()
+})
+
+test('the end of the agent waited for the hash of an archive', async () => {
+  const { home } = await bed()
+  const ended = AbortSignal.abort()
+  await expect(hashFile(home.config, ended)).rejects.toThrow('aborted')
+  await expect(new PrefixHash(home.config).upTo(10, ended)).rejects.toThrow('aborted')
 })
 
 test('beside a running agent the receipts are handed over, and it settles them', async () => {

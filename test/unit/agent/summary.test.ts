@@ -57,6 +57,25 @@ test('second copies, tombstones, recordings, quota and what waits for room are c
   expect(summary.room.used_bytes).toBeGreaterThan(4000)
 })
 
+test('packing that stopped was green while a copy that never makes room was counted as room', async () => {
+  const home = makeAgentHome(
+    '[ship]\nkeep_shipped = "1MiB"\n[quota]\nbytes = "6KiB"\npolicy = "drop-oldest-delivered"\nreserve = "0"\n',
+  )
+  await using agent = await open(home)
+  recordEpisode(home, 'kept', { data: 'x'.repeat(500) })
+  const entry = (await scan(agent)).packed[0]
+  if (!entry) throw new Error('nothing was packed')
+  const receipt = { id: 'kept', host: 'h', sha256: entry.sha256, bytes: entry.bytes, received_at: timestamp(Date.now()) }
+  await agent.outbox.settleDelivered(entry, JSON.stringify(receipt))
+  writeFileSync(join(home.episodes, 'kept', 'added-later'), 'x'.repeat(5000))
+  recordEpisode(home, 'big', { data: 'x'.repeat(3000) })
+  expect(await scan(agent)).toMatchObject({ later: [{ id: 'big', reason: 'quota' }] })
+  expect((await summarize(agent.config, Date.now())).room).toMatchObject({
+    second_copies: { count: 0 },
+    stopped: { reason: 'quota', first: 'big', count: 1 },
+  })
+})
+
 test('a folder whose meta.json is broken is named', async () => {
   const home = makeAgentHome()
   writeFileSync(join(recordEpisode(home, 'a'), 'meta.json'), '{"episode_id": "a"')

@@ -30,7 +30,7 @@ export async function attempt(shipping: Shipping, entry: Entry, signal: AbortSig
     const outcome = await onlyIfTrusted(shipping, sent, answer, told, signal)
     const status = answer.kind === 'answer' ? answer.status : 0
     if (outcome.outcome !== 'compare')
-      return await settle(shipping, sent, outcome, status, answer.kind === 'answer' ? answer.body : '')
+      return await settle(shipping, sent, outcome, status, answer.kind === 'answer' ? answer.body : '', signal)
     const same = !(await conflicts(shipping, sent, signal))
     const compared: AttemptOutcome = same
       ? { outcome: 'later', nextAt: shipping.now() + jitteredDelay(sent.attempts, shipping.random()), code: 'already-exists' }

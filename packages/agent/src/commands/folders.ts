@@ -1,7 +1,7 @@
 /** The agent's own folders: there and writable, or a line that says which key, what is wrong and what to do. */
 import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
-import { UserError } from '@cis490/shared/node/cli.ts'
+import { access, stat } from 'node:fs/promises'
+import { exit, UserError } from '@cis490/shared/node/cli.ts'
 import { makeDir } from '@cis490/shared/node/durable.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import type { AgentConfig } from '../config.ts'
@@ -20,4 +20,11 @@ export async function readyFolders({ paths }: AgentConfig, ...keys: (keyof Agent
       )
     }
   }
+}
+
+/** Files of another user, of root mostly, could not be read by the daemon. @throws UserError (exit 3) */
+export async function mustOwn(path: string, euid: number | undefined = process.geteuid?.()): Promise<void> {
+  const owner = (await stat(path).catch(() => undefined))?.uid
+  if (owner === undefined || euid === undefined || owner === euid) return
+  throw new UserError(`${path} belongs to user ${owner}: run this as that user (sudo -u '#${owner}' ...)`, exit.undetermined)
 }

@@ -1,11 +1,10 @@
 /** `cis490-agent import-receipts DIR`: what the receiver gave to carry back is verified, then settled here or by the running agent. */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { receiptKeysName, receiptName, receiptsFolder } from '@cis490/shared/export-manifest.ts'
 import type { EpisodeId } from '@cis490/shared/ids.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { addCommand, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
-import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
+import { messageOf } from '@cis490/shared/node/errno.ts'
 import { makeProgress } from '@cis490/shared/node/progress.ts'
 import { archiveSuffix } from '@cis490/shared/protocol.ts'
 import { formatReceiptSignature, ReceiptKeys } from '@cis490/shared/receipt-signature.ts'
@@ -16,11 +15,12 @@ import { newKeys } from '../core/receipt-trust.ts'
 import type { Entry } from '../outbox/entry.ts'
 import { readEntries } from '../outbox/read.ts'
 import { arithmetic, ReceiptPins } from '../receipts/pins.ts'
-import { readReceiptFile } from '../receipts/read-receipt.ts'
+import { readIfThere, readReceiptFile } from '../receipts/read-receipt.ts'
 import { putCarried } from '../receipts/spool.ts'
 import { loadIdentity } from '../ship/identity.ts'
 import { HostFolder } from '../stick/stick.ts'
 import { AgentAtWork, action, type CommandOptions, readConfig, withOutbox } from './context.ts'
+import { mustOwn } from './folders.ts'
 import { settleCarried } from './settle-carried.ts'
 
 interface Options extends CommandOptions {
@@ -46,6 +46,7 @@ interface Settled {
 
 async function run(dir: string, options: Options): Promise<number> {
   const config = readConfig(options)
+  await mustOwn(config.paths.state)
   const pins = new ReceiptPins(config.paths.state, config.receiver.receipt_keys_file)
   const done = await verifyAll(dir, config, pins, options.trustUnsigned === true)
   if (done.handed_over.length > 0) await settleNow(options, pins, done)
@@ -87,7 +88,11 @@ async function verifyAll(dir: string, config: AgentConfig, pins: ReceiptPins, tr
 /** By this process, where no agent runs; else it has been handed over already. */
 async function settleNow(options: Options, pins: ReceiptPins, done: Settled): Promise<void> {
   try {
-    const settled = await withOutbox(options, (context) => settleCarried(context, pins))
+    const settled = await withOutbox(options, (context) => {
+      // Another process may have pinned a key until it gave the lock back.
+      pins.reload()
+      return settleCarried(context, pins)
+    })
     done.delivered.push(...settled)
     done.handed_over.splice(0, done.handed_over.length, ...done.handed_over.filter((id) => !settled.includes(id)))
   } catch (error) {
@@ -97,11 +102,10 @@ async function settleNow(options: Options, pins: ReceiptPins, done: Settled): Pr
 
 /** What the receiver says of its keys; only what a believed one vouches for counts. */
 async function offeredKeys(dir: string): Promise<ReceiptKeys | undefined> {
-  const text = await readFile(join(dir, receiptsFolder, receiptKeysName), 'utf8').catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return ''
+  const text = await readIfThere(join(dir, receiptsFolder, receiptKeysName)).catch((error: unknown) => {
     throw new UserError(`cannot read ${dir}: ${messageOf(error)}`)
   })
-  return ReceiptKeys.safeParse(parseObject(text)).data
+  return ReceiptKeys.safeParse(parseObject(text?.toString('utf8') ?? '')).data
 }
 
 /** A file on the stick may have another name than its id. */

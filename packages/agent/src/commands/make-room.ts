@@ -31,8 +31,7 @@ export class Rooms {
   static async open(context: AgentContext, copies: readonly SecondCopy[]): Promise<Rooms> {
     const { paths, quota } = context.config
     const used = quota.bytes === 0 ? 0 : (await folderBytes(paths.episodes)) + (await outboxBytes(paths.outbox))
-    const disks = await Promise.all([paths.episodes, paths.outbox].map((path) => stat(path).catch(() => undefined)))
-    const sameDisk = disks[0] === undefined || disks[0].dev === disks[1]?.dev
+    const sameDisk = await onSameDisk(paths)
     const rooms = new Rooms(context, used, copies, sameDisk)
     // Recorders have a disk of their own: it is kept free just the same.
     if (!sameDisk) await rooms.#carryOut(rooms.#plan(await freeBytes(paths.episodes), 0, true, 0))
@@ -69,6 +68,12 @@ export class Rooms {
       this.freed.push(copy)
     }
   }
+}
+
+/** Do second copies lie where archives are written? */
+export async function onSameDisk({ episodes, outbox }: { readonly episodes: string; readonly outbox: string }): Promise<boolean> {
+  const disks = await Promise.all([episodes, outbox].map((path) => stat(path).catch(() => undefined)))
+  return disks[0] === undefined || disks[1] === undefined || disks[0].dev === disks[1].dev
 }
 
 /** @returns false when the folder stayed after all */

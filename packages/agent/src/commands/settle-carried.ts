@@ -6,12 +6,20 @@ import type { ReceiptPins } from '../receipts/pins.ts'
 import { type Carried, listCarried, removeCarried } from '../receipts/spool.ts'
 import type { AgentContext } from './context.ts'
 import { finishDelivered } from './finish-delivered.ts'
+import { firstTime } from './first-time.ts'
 
 /** @returns the ids that are settled now */
 export async function settleCarried(context: AgentContext, pins: ReceiptPins): Promise<EpisodeId[]> {
   const { config, outbox } = context
   const settled: EpisodeId[] = []
-  for (const carried of await listCarried(config.paths.state)) {
+  const unreadable = (file: string, cause: string) => {
+    if (firstTime(outbox, `carried ${file}`))
+      context.log.error(
+        { event: 'carried-unreadable', file, cause },
+        'a receipt that a stick brought cannot be read: give it to this user',
+      )
+  }
+  for (const carried of await listCarried(config.paths.state, unreadable)) {
     // It may be on its way by the network at this moment; the next turn comes soon.
     if (outbox.inFlight.has(carried.id)) continue
     outbox.markInFlight(carried.id)

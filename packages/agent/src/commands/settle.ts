@@ -16,6 +16,7 @@ export async function settle(
   outcome: AttemptOutcome,
   status: number,
   body: string,
+  signal?: AbortSignal,
 ): Promise<AttemptOutcome> {
   const { outbox, log, teller, memory } = shipping
   const { id } = entry
@@ -79,7 +80,7 @@ export async function settle(
       )
       break
     case 'rehash':
-      return await rehash(shipping, entry, status)
+      return await rehash(shipping, entry, status, signal)
     case 'untouched':
     case 'compare':
       break
@@ -98,15 +99,16 @@ function forgetUpload({ upload_url: _, upload_offset: __, ...entry }: Entry): En
 }
 
 /** The receiver got other bytes than we named, or the archive is not as it was: who is wrong, the way or the disk? */
-async function rehash(shipping: Shipping, entry: Entry, status: number): Promise<AttemptOutcome> {
+async function rehash(shipping: Shipping, entry: Entry, status: number, signal?: AbortSignal): Promise<AttemptOutcome> {
   const { outbox, log } = shipping
   const now = shipping.now()
   const again = now + jitteredDelay(entry.attempts, shipping.random())
   const path = outbox.archivePath(entry.id)
   let actual: string
   try {
-    actual = await hashFile(path)
+    actual = await hashFile(path, signal)
   } catch (error) {
+    if (signal?.aborted) return { outcome: 'untouched' }
     const alarm = `cannot read ${path}: ${messageOf(error)}`
     return await settle(shipping, entry, { outcome: 'later', nextAt: again, code: 'archive-unreadable', alarm }, status, '')
   }

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { archiveSuffix } from '@cis490/shared/protocol.ts'
 import type { AgentConfig } from '../config.ts'
+import { lookSincePacked } from '../core/delivered-plan.ts'
 import { planRoom, type SecondCopy } from '../core/quota.ts'
 import type { RoomSummary } from '../doctor/checks/disk.ts'
 import type { OutboxSummary } from '../doctor/checks/outbox.ts'
@@ -10,8 +11,9 @@ import { listFolders, lookAt } from '../episodes/scan.ts'
 import { fingerprint, walkTree } from '../episodes/tree.ts'
 import { folderBytes, freeBytes } from '../episodes/usage.ts'
 import { outboxBytes } from '../outbox/read.ts'
-import { KnownReceipt, readRecords, Tombstone } from '../outbox/records.ts'
+import { KnownReceipt, Packed, readRecords, Tombstone } from '../outbox/records.ts'
 import { readReserve } from '../outbox/reserve.ts'
+import { onSameDisk } from './make-room.ts'
 import { type OutboxRow, readRows } from './outbox-view.ts'
 
 export interface Summary extends OutboxSummary {
@@ -76,13 +78,17 @@ async function lookAtFolders(
   nowMs: number,
 ): Promise<Folders> {
   const receipts = await readRecords(join(paths.state, 'receipts.jsonl'), KnownReceipt)
+  const packed = await readRecords(join(paths.state, 'packed.jsonl'), Packed)
   const waiting = new Set(rows.map(({ id }) => id))
   const found: Folders = { stuck: [], copies: [], unpacked: [], recording: 0 }
   for (const id of (await listFolders(paths.episodes)).ids) {
     const receipt = receipts.get(id)
     if (receipt && !waiting.has(id)) {
-      const { bytes } = fingerprint(await walkTree(join(paths.episodes, id)))
-      found.copies.push({ id, bytes, received_at: receipt.received_at })
+      const print = fingerprint(await walkTree(join(paths.episodes, id)))
+      const look = packed.get(id)
+      // What was written to after it was delivered never makes room.
+      if (lookSincePacked(print, look?.sha256 === receipt.sha256 ? look : undefined) === 'unchanged')
+        found.copies.push({ id, bytes: print.bytes, received_at: receipt.received_at })
       continue
     }
     const { verdict, tree } = await lookAt(paths.episodes, id, nowMs)
@@ -99,9 +105,10 @@ async function roomSummary({ paths, quota }: AgentConfig, { copies, unpacked }: 
   const used = quota.bytes === 0 ? 0 : (await folderBytes(paths.episodes)) + (await outboxBytes(paths.outbox))
   const free = await freeBytes(paths.outbox).catch(() => Number.POSITIVE_INFINITY)
   const held = reserve.at(-1)?.bytes ?? 0
-  const room = { used, quota: quota.bytes, policy: quota.policy, free, held, reserve: quota.reserve, copies, sameDisk: true }
+  const room = { used, quota: quota.bytes, policy: quota.policy, free, held, reserve: quota.reserve, copies }
+  const sameDisk = await onSameDisk(paths)
   const stopped = unpacked
-    .map(({ id, bytes }) => ({ id, reason: planRoom(room, bytes).verdict }))
+    .map(({ id, bytes }) => ({ id, reason: planRoom({ ...room, sameDisk }, bytes).verdict }))
     .filter((one) => one.reason !== 'enough')
   const [first] = stopped
   return {

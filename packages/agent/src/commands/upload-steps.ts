@@ -94,8 +94,9 @@ export class UploadSteps {
     this.#reached()
     if (state.prefixSha256 === undefined || state.offset > this.#entry.bytes) return { answer }
     try {
-      return { answer, prefixFits: (await this.#prefix.upTo(state.offset)) === state.prefixSha256 }
+      return { answer, prefixFits: (await this.#prefix.upTo(state.offset, this.#signal)) === state.prefixSha256 }
     } catch (error) {
+      if (this.#signal.aborted) return { answer: { kind: 'fault', code: 'aborted', message: 'ended while it read the archive' } }
       return { answer: { kind: 'fault', code: 'archive-unreadable', message: `cannot read the archive: ${messageOf(error)}` } }
     }
   }

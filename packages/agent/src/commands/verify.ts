@@ -93,7 +93,12 @@ async function runReceipt(text: string, options: CommandOptions & { readonly out
   const key = pinnedKeys(options).find(({ id }) => id === receipt.key)
   const files = options.out === undefined ? [] : await giveOut(options.out, text, receipt, key)
   if (options.json) printJson({ ...receipt, public_key: key?.public_key, files })
-  else process.stdout.write(files.length > 0 ? files.map((file) => `${file}\n`).join('') : `${receipt.text}\n`)
+  else
+    process.stdout.write(
+      files.length > 0
+        ? files.map((file) => `${file}\n`).join('')
+        : `${process.stdout.isTTY ? printable(receipt.text) : receipt.text}\n`,
+    )
   return exit.clean
 }
 

@@ -1,6 +1,6 @@
 /** A receipt from wherever a person has it: a file with its signature beside it, a row of receipts.jsonl, or an episode's id. */
-import { createReadStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { constants, createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { signatureSuffix } from '@cis490/shared/export-manifest.ts'
@@ -25,7 +25,7 @@ export async function findReceipt(stateDir: string, id: string): Promise<Receipt
   return found && ofRow(found)
 }
 
-/** @returns undefined where there is no such file */
+/** @returns undefined where there is no such file, or none that can be a receipt */
 export async function readReceiptFile(path: string): Promise<ReceiptToVerify | undefined> {
   const text = await readIfThere(path)
   if (text === undefined) return undefined
@@ -47,9 +47,16 @@ export function signatureIn(bytes: Buffer): { signature: string; key: string | u
   return parsed ?? { signature: bytes.toString('base64'), key: undefined }
 }
 
-async function readIfThere(path: string): Promise<Buffer | undefined> {
-  return await readFile(path).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG')) return undefined
+const maxBytes = 1 << 20
+
+/** What a stick holds under the name may be anything: only a small regular file is read, and nothing else is waited for. */
+export async function readIfThere(path: string): Promise<Buffer | undefined> {
+  try {
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const found = await file.stat()
+    return found.isFile() && found.size <= maxBytes ? await file.readFile() : undefined
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ENXIO')) return undefined
     throw error
-  })
+  }
 }

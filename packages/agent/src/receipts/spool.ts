@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { EpisodeId } from '@cis490/shared/ids.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { makeDir, removeFile, replaceFile } from '@cis490/shared/node/durable.ts'
-import { isErrno } from '@cis490/shared/node/errno.ts'
+import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
 import { z } from 'zod'
 import { PinnedKeyRow } from './pins.ts'
 
@@ -24,15 +24,22 @@ export async function putCarried(stateDir: string, carried: Carried): Promise<vo
   await replaceFile(path(stateDir, carried.id), `${JSON.stringify(carried)}\n`)
 }
 
-/** A file that is not one of ours is left alone. */
-export async function listCarried(stateDir: string): Promise<Carried[]> {
+/** A file that is not one of ours is left alone. @param unreadable told of what cannot be read */
+export async function listCarried(
+  stateDir: string,
+  unreadable: (name: string, cause: string) => void = () => undefined,
+): Promise<Carried[]> {
   const names = await readdir(join(stateDir, 'carried')).catch((error: unknown) => {
     if (isErrno(error, 'ENOENT')) return []
     throw error
   })
   const found: Carried[] = []
   for (const name of names.filter((one) => one.endsWith('.json')).sort()) {
-    const carried = Carried.safeParse(parseObject(await readFile(join(stateDir, 'carried', name), 'utf8').catch(() => '')))
+    const text = await readFile(join(stateDir, 'carried', name), 'utf8').catch((error: unknown) => {
+      if (!isErrno(error, 'ENOENT')) unreadable(name, messageOf(error))
+      return ''
+    })
+    const carried = Carried.safeParse(parseObject(text))
     if (carried.success) found.push(carried.data)
   }
   return found

@@ -13,14 +13,15 @@ export class PrefixHash {
   }
 
   /** Hex, of the bytes before `offset`. @throws the fault of the disk; a file that is shorter has no such beginning and never fits */
-  async upTo(offset: number): Promise<string> {
+  async upTo(offset: number, signal?: AbortSignal): Promise<string> {
     if (offset < this.#position) {
       this.#hash = createHash('sha256')
       this.#position = 0
     }
     if (offset > this.#position) {
       const hash = this.#hash.copy()
-      const stream = createReadStream(this.#path, { start: this.#position, end: offset - 1, highWaterMark: 1 << 20 })
+      const range = { start: this.#position, end: offset - 1, highWaterMark: 1 << 20 }
+      const stream = createReadStream(this.#path, { ...range, ...(signal && { signal }) })
       for await (const chunk of stream as AsyncIterable<Uint8Array>) hash.update(chunk)
       this.#hash = hash
       this.#position = offset

@@ -1,9 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ed25519KeyId, ed25519Verify } from '@cis490/shared/node/ed25519.ts'
 import { parseReceiptSignature, ReceiptKeys } from '@cis490/shared/receipt-signature.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { episode } from '../support/archives.ts'
+import { makePki } from '../support/pki.ts'
 import { makeReceiptKey, signed } from '../support/receipt-keys.ts'
 import { Site, type TestReceiver } from '../support/receiver.ts'
 import { ask, jsonOf, put, sha256, type WireAnswer } from '../support/wire.ts'
@@ -117,4 +118,18 @@ test('a reload takes up a new key, and a replay of an older receipt is signed wi
   await writeFile(path, 'nonsense')
   expect(() => rotating.running.reload()).toThrow(/no private key/)
   expect(isSigned(await put(rotating, 'rotated-1', body, { commit: site.head }))).toBe(true)
+})
+
+test('a key file that is wrong does not keep a new client CA from being taken up by the same reload', async () => {
+  const [key, ca] = [join(site.root, 'broken.key'), join(site.root, 'client-ca.pem')]
+  await writeFile(key, older.pem, { mode: 0o600 })
+  await copyFile(site.pki.caFile, ca)
+  const reloaded = await site.start({ receipts: { key_file: key }, auth: { client_ca_file: ca } })
+  const body = episode('reloaded-1', site.head)
+  expect((await put(reloaded, 'reloaded-1', body, { commit: site.head })).status).toBe(201)
+  await mkdir(join(site.root, 'other-pki'))
+  await copyFile((await makePki(join(site.root, 'other-pki'))).caFile, ca)
+  await writeFile(key, 'nonsense')
+  expect(() => reloaded.running.reload()).toThrow(/no private key/)
+  expect((await put(reloaded, 'reloaded-1', body, { commit: site.head })).status).toBe(403)
 })

@@ -16,7 +16,7 @@ import { Metrics } from './http/metrics.ts'
 import { type Peer, PeerCheck } from './http/peer.ts'
 import { UploadsRunning } from './http/uploads-running.ts'
 import { expireUploads } from './jobs/expire-uploads.ts'
-import { checkExposure, peerOptions, readTls } from './material.ts'
+import { checkExposure, peerOptions, readTls, reloadEach } from './material.ts'
 import { openEpisodes, recoverStore } from './open-store.ts'
 import { ReceiptSigner } from './receipts/signer.ts'
 import { dispatcher, shuttingDown } from './routes/dispatch.ts'
@@ -43,7 +43,7 @@ export interface Receiver {
   readonly opsUrl: string
   /** Resolves with the reason when the store is in doubt and the process has to be started anew. */
   readonly failed: Promise<unknown>
-  /** Takes up changed certificates. @throws ConfigError, and the old ones stay */
+  /** Takes up changed certificates and keys, each file on its own. @throws ConfigError for those that stay as they were */
   reload(): void
   /** @param announce answer 503 for a moment before the listener closes */
   stop(announce: boolean): Promise<void>
@@ -97,7 +97,7 @@ export async function startReceiver(
   const metrics = new Metrics({
     bodies: () => running.bodies,
     openUploads: () => uploads.open,
-    reservedBytes: () => uploads.reserved,
+    reservedBytes: () => uploads.reserved(Date.now()),
     gateAgeS: () => gate.status().age_s ?? undefined,
     gateSize: () => gate.status().size,
     freeBytes,
@@ -196,11 +196,17 @@ export async function startReceiver(
     opsUrl,
     failed,
     reload: () => {
-      signer.reload()
-      const fresh = readTls(config, Date.now())
-      if (fresh && 'setSecureContext' in server) server.setSecureContext(secureOptions(fresh))
-      const clientCa = peerOptions(config).clientCaPem
-      if (clientCa !== undefined) peers.setClientCa(clientCa)
+      reloadEach([
+        () => {
+          const fresh = readTls(config, Date.now())
+          if (fresh && 'setSecureContext' in server) server.setSecureContext(secureOptions(fresh))
+        },
+        () => {
+          const clientCa = peerOptions(config).clientCaPem
+          if (clientCa !== undefined) peers.setClientCa(clientCa)
+        },
+        () => signer.reload(),
+      ])
     },
     stop: async (announce) => {
       state.stopping = true
@@ -208,6 +214,8 @@ export async function startReceiver(
       const deadline = setTimeout(() => cut.abort(shuttingDown()), config.drain)
       await Promise.all([server, admin].map((one) => closeListener(one, config.drain + lastAnswersMs)))
       clearTimeout(deadline)
+      // Whose connection is gone may be in the midst of publishing: nobody else may have the store before that is over.
+      await running.idle()
       await owned.disposeAsync()
     },
   }

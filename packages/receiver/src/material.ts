@@ -80,3 +80,15 @@ function parse<T>(read: () => T, path: string, what: string): T {
     throw new ConfigError(`${path}: this is not ${what} in PEM form`)
   }
 }
+
+/** A file that is wrong must not keep the others from being taken up. @throws ConfigError for those that were left */
+export function reloadEach(steps: readonly (() => void)[]): void {
+  const failures: string[] = []
+  for (const step of steps)
+    try {
+      step()
+    } catch (error) {
+      failures.push(messageOf(error))
+    }
+  if (failures.length > 0) throw new ConfigError(failures.join('; '))
+}

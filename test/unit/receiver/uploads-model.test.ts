@@ -49,12 +49,12 @@ class Real {
   async agrees(model: Model): Promise<void> {
     if (!model.exists) {
       if (this.name !== '') expect(this.uploads.find(this.name, 0)).toBeUndefined()
-      expect([this.uploads.open, this.uploads.reserved]).toEqual([0, 0])
+      expect([this.uploads.open, this.uploads.reserved(0)]).toEqual([0, 0])
       return
     }
     const { upload } = this
     expect([upload.offset, upload.finished !== undefined]).toEqual([model.told, model.finished])
-    expect(this.uploads.reserved).toBe(model.finished ? 0 : length - model.told)
+    expect(this.uploads.reserved(0)).toBe(model.finished ? 0 : length - model.told)
     const state = JSON.parse(readFileSync(upload.paths.state, 'utf8')) as { offset: number }
     expect(state.offset).toBe(model.told)
     if (!model.finished)
@@ -103,8 +103,8 @@ const create = step(
 )
 const createAgain = step('find the open one', isOpen, async (_model, real) => {
   const { host, id } = facts
-  expect(real.uploads.openFor({ host, id }, facts.sha256, length, 0)?.name).toBe(real.name)
-  expect(real.uploads.openFor({ host, id }, facts.sha256, length + 1, 0)).toBeUndefined()
+  expect(real.uploads.openFor({ host, id }, { sha256: facts.sha256, length }, 0)?.name).toBe(real.name)
+  expect(real.uploads.openFor({ host, id }, { sha256: facts.sha256, length: length + 1 }, 0)).toBeUndefined()
 })
 const append = (bytes: number) =>
   step(`append ${bytes}`, isOpen, async (model, real) => {

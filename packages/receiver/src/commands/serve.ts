@@ -21,7 +21,7 @@ async function serve(options: CommonOptions): Promise<void> {
       receiver.reload()
       log.info({ event: 'reloaded' }, 'certificates read again')
     } catch (error) {
-      log.error({ reason: messageOf(error) }, 'cannot reload; the old certificates stay')
+      log.error({ reason: messageOf(error) }, 'cannot reload everything; what failed stays as it was')
     }
   }
   process.on('SIGHUP', onHangup)

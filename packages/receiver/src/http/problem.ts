@@ -57,8 +57,10 @@ export async function refuse(
 
 /** After an answer to a request whose body nobody read: it is drained within the same bounds, then the connection is closed. */
 export function drainUnread(request: IncomingMessage, response: ServerResponse, limits: DrainLimits): void {
-  response.once('finish', () => {
+  // First of all listeners: Node's own would have the rest read without end, and uncounted, unless reading has begun.
+  response.prependOnceListener('finish', () => {
     if (request.complete) return
+    request.read(0)
     void drain(request, limits).then(({ ended }) => ended || closeInStages(request))
   })
 }

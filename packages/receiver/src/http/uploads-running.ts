@@ -17,8 +17,10 @@ interface Day {
 export class UploadsRunning {
   readonly #keys = new Set<string>()
   readonly #perHost = new Map<HostName, number>()
+  readonly #declared = new Map<HostName, number>()
   readonly #today = new Map<HostName, Day>()
   readonly asking = new AskingHosts()
+  readonly #waiting: (() => void)[] = []
   #bodies = 0
   #outstanding = 0
 
@@ -34,6 +36,11 @@ export class UploadsRunning {
   /** Bodies of this host. */
   ofHost(host: HostName): number {
     return this.#perHost.get(host) ?? 0
+  }
+
+  /** Bytes that this host's running bodies have said they bring, arrived or not. */
+  declaredOf(host: HostName): number {
+    return this.#declared.get(host) ?? 0
   }
 
   /** A body and its episode together, as a plain PUT needs them. @returns undefined while this episode is held already */
@@ -55,7 +62,12 @@ export class UploadsRunning {
     const key = `${host}/${id}`
     if (this.#keys.has(key)) return undefined
     this.#keys.add(key)
-    return { [Symbol.dispose]: () => void this.#keys.delete(key) }
+    return {
+      [Symbol.dispose]: () => {
+        this.#keys.delete(key)
+        this.#wake()
+      },
+    }
   }
 
   /** @param length bytes that it may still take on the disk, where nobody else counts them */
@@ -65,6 +77,7 @@ export class UploadsRunning {
     this.#perHost.set(host, this.ofHost(host) + 1)
     let left = length
     this.#outstanding += left
+    this.#declare(host, length)
     return {
       arrived: (bytes) => {
         const used = Math.min(left, bytes)
@@ -73,12 +86,34 @@ export class UploadsRunning {
       },
       [Symbol.dispose]: () => {
         this.#outstanding -= left
+        this.#declare(host, -length)
         this.#bodies -= 1
         const bodies = this.ofHost(host) - 1
         if (bodies > 0) this.#perHost.set(host, bodies)
         else this.#perHost.delete(host)
+        this.#wake()
       },
     }
+  }
+
+  /** Resolves when no body is being received and nobody holds an episode. */
+  async idle(): Promise<void> {
+    if (this.#isIdle()) return
+    await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
+  #isIdle(): boolean {
+    return this.#bodies === 0 && this.#keys.size === 0
+  }
+
+  #wake(): void {
+    if (this.#isIdle()) for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+
+  #declare(host: HostName, bytes: number): void {
+    const sum = this.declaredOf(host) + bytes
+    if (sum > 0) this.#declared.set(host, sum)
+    else this.#declared.delete(host)
   }
 
   today(host: HostName, now: number): Day {

@@ -61,6 +61,8 @@ export async function appendBody(
     await part.settle()
   } catch (error) {
     if (error instanceof TooMuch) {
+      // An offset that is being written right now would bring the upload back.
+      await part.takeBack().catch(() => undefined)
       await ports.uploads.remove(upload)
       const { code, detail } = tooMuch(upload.state.length)
       throw new Refusal(code, detail)

@@ -14,7 +14,7 @@ import { type FinishPorts, finishUpload } from './finish-upload.ts'
 import { admitBody, orRefuse, type PreflightPorts, refuseIf } from './preflight.ts'
 import { asRefusal } from './publish-episode.ts'
 import { answerReceipt, type ReceiptAnswerPorts } from './receipt-answer.ts'
-import { uploadHeaders } from './upload-answer.ts'
+import { progressHeaders, uploadHeaders } from './upload-answer.ts'
 
 export interface AppendUploadPorts extends PreflightPorts, AppendPorts, FinishPorts, ReceiptAnswerPorts {
   readonly limits: PreflightPorts['limits'] & AppendPorts['limits']
@@ -51,7 +51,7 @@ export async function appendUpload(
     if (append.contentLength !== 0) await receive(request, response, upload, append, peer, ending.controller.signal, ports)
     else if (append.expectsContinue) response.writeContinue()
     if (!append.complete) {
-      response.writeHead(204, uploadHeaders(upload, false, ports)).end()
+      response.writeHead(204, progressHeaders(upload, false, ports)).end()
       return
     }
     refuseIf(unfinished(upload))

@@ -1,5 +1,6 @@
 /** `PUT /v1/episodes/<id>.tar.zst` with `Upload-Complete: ?0`: makes an upload resource, or finds the open one. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { HostName } from '@cis490/shared/ids.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { Refusal } from '@cis490/shared/problems.ts'
 import { header } from '@cis490/shared/protocol.ts'
@@ -13,10 +14,10 @@ import type { Upload } from '../store/upload.ts'
 import type { Uploads } from '../store/uploads.ts'
 import { type AppendPorts, appendBody, type Body } from './append-body.ts'
 import { endingWith } from './ending.ts'
-import { admitBody, inFlight, orRefuse, type Passed, type PreflightPorts, preflight, refuseIf } from './preflight.ts'
+import { admitBody, inFlight, orRefuse, type Passed, type PreflightPorts, preflight, refuseIf, uploadFacts } from './preflight.ts'
 import { already, asRefusal } from './publish-episode.ts'
 import { answerReceipt, type ReceiptAnswerPorts } from './receipt-answer.ts'
-import { uploadHeaders, uploadPath } from './upload-answer.ts'
+import { progressHeaders, uploadPath } from './upload-answer.ts'
 
 export interface CreateUploadPorts extends PreflightPorts, AppendPorts, ReceiptAnswerPorts {
   readonly limits: PreflightPorts['limits'] & AppendPorts['limits']
@@ -55,7 +56,7 @@ export async function createUpload(
   if (creation.contentLength !== 0 && upload.finished === undefined)
     await receive(request, upload, { contentDigest: creation.contentDigest, proceed }, ending.controller.signal, ports)
   else drainUnread(request, response, ports.drain)
-  response.writeHead(201, { ...uploadHeaders(upload, false, ports), location: uploadPath(upload), 'content-length': 0 })
+  response.writeHead(201, { ...progressHeaders(upload, false, ports), location: uploadPath(upload), 'content-length': 0 })
   response.end()
 }
 
@@ -78,18 +79,17 @@ async function receive(
 async function openOrMake(claim: Claim, creation: Creation, { key, gate }: Passed, ports: CreateUploadPorts): Promise<Upload> {
   using held = ports.running.hold(key.host, key.id)
   if (!held) throw inFlight()
-  const open = ports.uploads.openFor(key, claim.sha256, creation.length, Date.now())
+  const facts = uploadFacts(claim, creation.length)
+  const open = ports.uploads.openFor(key, facts, Date.now())
   if (open) return open
+  if (openUploadsVerdict(ports.uploads.openOf(key.host), ports.limits)) await evictOne(key.host, ports)
   refuseIf(openUploadsVerdict(ports.uploads.openOf(key.host), ports.limits))
-  const { sha256, stamp, schemaVersion, agentVersion } = claim
+  const { agentVersion } = claim
   const upload = await ports.uploads.create(
     {
       ...key,
-      sha256,
-      length: creation.length,
+      ...facts,
       gate,
-      ...(stamp !== undefined && { stamp }),
-      ...(schemaVersion !== undefined && { schema_version: schemaVersion }),
       ...(agentVersion !== undefined && { agent_version: agentVersion }),
     },
     Date.now(),
@@ -97,4 +97,12 @@ async function openOrMake(claim: Claim, creation: Creation, { key, gate }: Passe
   ports.metrics.uploadsCreated.inc()
   ports.log.info({ event: 'upload-created', ...key, upload: upload.name, length: creation.length }, 'upload created')
   return upload
+}
+
+/** Eight uploads that a host has forgotten must not keep it from sending for days. */
+async function evictOne(host: HostName, ports: CreateUploadPorts): Promise<void> {
+  const gone = await ports.uploads.evict(host, Date.now())
+  if (!gone) return
+  const { id, offset } = gone.state
+  ports.log.info({ event: 'upload-evicted', host, id, upload: gone.name, offset }, 'a forgotten upload made way for a new one')
 }

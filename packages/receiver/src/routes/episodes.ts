@@ -7,6 +7,7 @@ import { type EpisodeTarget, episodeTarget } from '../core/target.ts'
 import { uploadComplete } from '../core/upload-request.ts'
 import { uploadLimit } from '../core/upload-verdict.ts'
 import { type Peer, requireHost } from '../http/peer.ts'
+import { drainUnread } from '../http/problem.ts'
 import type { Upload } from '../store/upload.ts'
 import { type RawRoute, rawTarget } from './dispatch.ts'
 import { type About, answerFailure, type FailedPorts } from './failed-request.ts'
@@ -63,10 +64,11 @@ async function dispatch(request: IncomingMessage, response: ServerResponse, seen
     return
   }
   if (request.method === 'OPTIONS') {
+    drainUnread(request, response, ports.drain)
     response.writeHead(204, { allow: ports.allow.join(', '), ...limits(ports) }).end()
     return
   }
-  await getEpisode(request, response, { host: readableHost(request, peer, ports), id: target.id }, ports.episodes)
+  await getEpisode(request, response, { host: readableHost(request, peer, ports), id: target.id }, ports)
 }
 
 /** The caller's own, or `?host=` for who may read everything. */

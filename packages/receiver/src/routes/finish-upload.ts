@@ -1,6 +1,7 @@
 /** All bytes of an upload are there: it becomes an episode, or is told why not; the answer is kept for whoever asks again. */
 import type { HostName } from '@cis490/shared/ids.ts'
 import { removeFile, writeNew } from '@cis490/shared/node/durable.ts'
+import { isErrno } from '@cis490/shared/node/errno.ts'
 import { Refusal } from '@cis490/shared/problems.ts'
 import type { GateVerdict } from '../core/gate.ts'
 import { isFinal } from '../core/upload-verdict.ts'
@@ -39,6 +40,8 @@ async function finalAnswer(upload: Upload, peer: Peer, started: number, ports: F
     return { status, receipt, text }
   } catch (error) {
     if (error instanceof Refusal && isFinal(error.problem)) return { problem: error.problem }
+    // A part that cannot be read stays so: its host sends the bytes anew.
+    if (isErrno(error, 'EIO', 'ENOENT') && !ports.inDoubt()) await upload.lose(error)
     throw error
   }
 }

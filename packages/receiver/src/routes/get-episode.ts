@@ -6,6 +6,8 @@ import { printable } from '@cis490/shared/printable.ts'
 import { Refusal } from '@cis490/shared/problems.ts'
 import { mediaType } from '@cis490/shared/protocol.ts'
 import { parseRange } from '../core/range.ts'
+import type { DrainLimits } from '../http/drain.ts'
+import { drainUnread } from '../http/problem.ts'
 import type { Episodes } from '../store/episodes.ts'
 
 /** @throws Refusal not-found, pruned */
@@ -13,12 +15,13 @@ export async function getEpisode(
   request: IncomingMessage,
   response: ServerResponse,
   key: { host: HostName; id: EpisodeId },
-  episodes: Episodes,
+  { episodes, drain }: { readonly episodes: Episodes; readonly drain: DrainLimits },
 ): Promise<void> {
   const stored = await episodes.find(key)
   await using file = stored && (await episodes.openArchive(key))
   if (stored?.pruned) throw new Refusal('pruned', `taken out at ${stored.pruned.at}: ${printable(stored.pruned.reason)}`)
   if (!stored || !file) throw new Refusal('not-found', 'this episode is not stored here')
+  drainUnread(request, response, drain)
   const { sha256, bytes } = stored.receipt
   const headers = {
     'content-type': mediaType.archive,

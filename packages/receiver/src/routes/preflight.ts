@@ -61,7 +61,7 @@ export async function preflight(
   using held = looks ? ports.running.hold(key.host, key.id) : undefined
   const stored = held ? await findSettled(key, ports) : undefined
   ports.admitConnection(peer, request.socket)
-  const open = resumable && length !== undefined && ports.uploads.openFor(key, claim.sha256, length, Date.now())
+  const open = resumable && length !== undefined && ports.uploads.openFor(key, uploadFacts(claim, length), Date.now())
   admitLoad(open || stored ? 0 : length, key.host, freeBytes, ports)
   if (claim.ifNoneMatch && stored) throw new Refusal('already-exists', 'this episode is stored already')
   if (looks && !held) throw inFlight()
@@ -76,17 +76,28 @@ async function findSettled(key: EpisodeKey, { episodes, inDoubt }: PreflightPort
   return stored
 }
 
+/** What an open upload has to share with a creation that goes on with it. */
+export function uploadFacts({ sha256, stamp, schemaVersion }: Claim, length: number) {
+  return {
+    sha256,
+    length,
+    ...(stamp !== undefined && { stamp }),
+    ...(schemaVersion !== undefined && { schema_version: schemaVersion }),
+  }
+}
+
 export function inFlight(): Refusal {
   return new Refusal('upload-in-progress', 'another request is sending this episode', { retry_after_s: 5 })
 }
 
 function admitLoad(length: number | undefined, host: HostName, freeBytes: number, ports: PreflightPorts): void {
-  const today = ports.running.today(host, Date.now())
+  const now = Date.now()
+  const today = ports.running.today(host, now)
   const load = {
     ...placesFor(host, ports),
-    bytesOfHostToday: today.bytes,
+    bytesOfHostToday: today.bytes + ports.running.declaredOf(host) + ports.uploads.pendingOf(host, now),
     episodesOfHostToday: today.episodes,
-    freeBytes: freeBytes - ports.running.outstanding - ports.uploads.reserved,
+    freeBytes: freeBytes - ports.running.outstanding - ports.uploads.reserved(now),
   }
   refuseIf(roomVerdict(length, load, ports.limits))
   turnAwayIf(bodiesVerdict(load, ports.limits), host, ports)

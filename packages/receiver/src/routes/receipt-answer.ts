@@ -29,14 +29,16 @@ export function answerReceipt(
     etag: `"sha256-${done.receipt.sha256}"`,
     'cache-control': 'no-store',
     ...(done.status === 201 && { location: episodePath(done.receipt.id) }),
-    ...(gate.position !== undefined && { [header.gate]: gateHeader(gate, ports.gateWindow) }),
+    ...gateHeader(gate, ports.gateWindow),
     ...(signature !== undefined && { [header.receiptSignature]: signature }),
     ...more,
   })
   response.end(body)
 }
 
-/** `position=87, window=100, head=<sha>` */
-function gateHeader(gate: Accepted, window: number): string {
-  return [`position=${gate.position}`, `window=${window}`, gate.head && `head=${gate.head}`].filter(Boolean).join(', ')
+/** `X-Cis490-Gate: position=87, window=100, head=<sha>`, where the stamp has a position */
+export function gateHeader(gate: Accepted, window: number): Record<string, string> {
+  if (gate.position === undefined) return {}
+  const parts = [`position=${gate.position}`, `window=${window}`, gate.head && `head=${gate.head}`]
+  return { [header.gate]: parts.filter(Boolean).join(', ') }
 }

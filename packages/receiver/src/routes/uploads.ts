@@ -4,12 +4,12 @@ import { problems, Refusal } from '@cis490/shared/problems.ts'
 import { header, mediaType, uploadsPrefix } from '@cis490/shared/protocol.ts'
 import { isFinal } from '../core/upload-verdict.ts'
 import { type Peer, requireClaimedHost, requireHost } from '../http/peer.ts'
-import type { ErrorAnswer } from '../http/problem.ts'
+import { drainUnread, type ErrorAnswer } from '../http/problem.ts'
 import type { Upload } from '../store/upload.ts'
 import { type AppendUploadPorts, appendUpload } from './append-upload.ts'
 import { type RawRoute, rawTarget } from './dispatch.ts'
 import { type About, answerFailure, type FailedPorts } from './failed-request.ts'
-import { uploadHeaders } from './upload-answer.ts'
+import { goneHeaders, progressHeaders, uploadHeaders } from './upload-answer.ts'
 
 export interface UploadsPorts extends AppendUploadPorts, FailedPorts {
   /** Certificate, then bearer. @throws Refusal */
@@ -62,18 +62,20 @@ async function serve(
 ): Promise<void> {
   if (request.method === 'PATCH') return await appendUpload(request, response, upload, peer, ports)
   if (request.method === 'OPTIONS') {
-    response.writeHead(204, { allow, 'accept-patch': mediaType.partialUpload, ...uploadHeaders(upload, false, ports) }).end()
+    drainUnread(request, response, ports.drain)
+    response.writeHead(204, { allow, 'accept-patch': mediaType.partialUpload, ...progressHeaders(upload, false, ports) }).end()
     return
   }
   using _turn = await upload.turn()
   if (upload.gone) throw gone()
+  drainUnread(request, response, ports.drain)
   if (request.method === 'DELETE') {
     await ports.uploads.remove(upload)
     ports.log.info({ event: 'upload-cancelled', ...upload.key, upload: upload.name, offset: upload.offset }, 'upload cancelled')
-    response.writeHead(204).end()
+    response.writeHead(204, goneHeaders(upload.finished !== undefined, ports)).end()
     return
   }
-  response.writeHead(204, uploadHeaders(upload, upload.finished !== undefined, ports)).end()
+  response.writeHead(204, progressHeaders(upload, upload.finished !== undefined, ports)).end()
 }
 
 function gone(): Refusal {

@@ -28,7 +28,9 @@ export class PartFile implements AsyncDisposable {
   static async open(path: string, offset: number, hash: PrefixHash): Promise<PartFile> {
     const file = await open(path, 'r+')
     try {
-      if ((await file.stat()).size > offset) await file.truncate(offset)
+      const { size } = await file.stat()
+      if (size < offset) throw new Error(`${path} has ${size} bytes, fewer than the ${offset} that were told`)
+      if (size > offset) await file.truncate(offset)
       return new PartFile(file, offset, hash)
     } catch (error) {
       await file.close()

@@ -9,35 +9,44 @@ import type { FileHandle } from 'node:fs/promises'
 const pieceBytes = 256 * 1024
 
 export class PrefixHash {
-  #hash = createHash('sha256')
+  /** Made with the first byte: an upload that nobody goes on with costs nothing. */
+  #hash: Hash | undefined
   #at = 0
-  #kept: { readonly hash: Hash; readonly at: number } = { hash: createHash('sha256'), at: 0 }
+  #kept: { readonly hash: Hash | undefined; readonly at: number } = { hash: undefined, at: 0 }
   #following: Promise<void> | undefined
   #stopped = false
 
   /** @param from place of these bytes in the upload; what does not follow directly is left to be read later */
   update(bytes: Uint8Array, from: number): void {
     if (from !== this.#at) return
+    this.#hash ??= createHash('sha256')
     this.#hash.update(bytes)
     this.#at += bytes.length
   }
 
   /** Where it can go back to. */
   keep(): void {
-    this.#kept = { hash: this.#hash.copy(), at: this.#at }
+    this.#kept = { hash: this.#hash?.copy(), at: this.#at }
   }
 
   /** Bytes from here on were taken back. */
   rewind(to: number): void {
     if (this.#at <= to) return
-    const { hash, at } = this.#kept.at <= to ? this.#kept : { hash: createHash('sha256'), at: 0 }
-    this.#hash = hash.copy()
+    const { hash, at } = this.#kept.at <= to ? this.#kept : { hash: undefined, at: 0 }
+    this.#hash = hash?.copy()
     this.#at = at
+  }
+
+  /** Of an upload that has ended. */
+  forget(): void {
+    this.#hash = undefined
+    this.#at = 0
+    this.#kept = { hash: undefined, at: 0 }
   }
 
   /** @returns the hash of the first `offset` bytes in lower-case hex, if that is where it is */
   at(offset: number): string | undefined {
-    return this.#at === offset ? this.#hash.copy().digest('hex') : undefined
+    return this.#at === offset ? (this.#hash?.copy() ?? createHash('sha256')).digest('hex') : undefined
   }
 
   /** Catches up in the background for as long as it is behind; a failure shows when somebody needs the hash. */

@@ -32,9 +32,11 @@ export class UploadPart implements AsyncDisposable {
     this.#settledAt = performance.now()
   }
 
-  /** The caller has the upload's turn. */
+  /** The caller has the upload's turn. @throws UploadLost where the file is not what was told */
   static async open(upload: Upload, options: PartOptions): Promise<UploadPart> {
-    return new UploadPart(upload, await PartFile.open(upload.paths.part, upload.offset, upload.hash), options)
+    const { paths, offset, hash } = upload
+    const file = await PartFile.open(paths.part, offset, hash).catch((error: unknown) => upload.loseUnlessNoRoom(error))
+    return new UploadPart(upload, file, options)
   }
 
   /** Takes a chunk. @returns a promise to wait for before the next one */

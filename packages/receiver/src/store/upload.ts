@@ -109,18 +109,33 @@ export class Upload {
     this.hash.keep()
   }
 
-  /** Keeps the answer for whoever asks again; the bytes are not needed any more. */
+  /** Keeps the answer for whoever asks again; bytes and hash are not needed any more. */
   async finish(answer: FinalAnswer, expiresAt: number): Promise<void> {
     await this.#replace({ ...this.#state, expires_at: timestamp(Math.max(expiresAt, this.expiresAt)), finished: answer })
+    this.hash.forget()
+  }
+
+  /** Of a finished upload. */
+  async dropPart(): Promise<void> {
     await removeFile(this.paths.part)
   }
 
-  /** SHA-256 of all bytes, lower-case hex. After a restart the file is read once more. */
+  /** SHA-256 of all bytes, lower-case hex. After a restart the file is read once more. @throws UploadLost where it cannot be read */
   async sha256(): Promise<string> {
     const live = this.hash.at(this.#state.length)
     if (live !== undefined) return live
-    await using file = await open(this.paths.part, 'r')
-    return await this.hash.complete(file, this.#state.length)
+    try {
+      await using file = await open(this.paths.part, 'r')
+      return await this.hash.complete(file, this.#state.length)
+    } catch (error) {
+      return await this.loseUnlessNoRoom(error)
+    }
+  }
+
+  /** What cannot be read or opened now will not be there later either, but for a full table of files. @throws the error or UploadLost */
+  async loseUnlessNoRoom(error: unknown): Promise<never> {
+    if (isNoRoom(error)) throw error
+    return await this.lose(error)
   }
 
   /** The state goes first: bytes without a state are nobody's. What cannot be removed is cleared away at the next start. */

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { type HostName, timestamp } from '@cis490/shared/ids.ts'
 import type { EpisodeKey } from '../core/episode-key.ts'
+import { EndedUploads, endedPerHost } from './ended-uploads.ts'
 import { type RecoveredUploads, recoverUploads } from './recover-uploads.ts'
 import { Upload, type UploadPaths } from './upload.ts'
 import type { FinalAnswer, UploadState } from './upload-state.ts'
@@ -10,10 +11,19 @@ import type { FinalAnswer, UploadState } from './upload-state.ts'
 /** Names of expired uploads that are remembered, so that their clients can be told. */
 const rememberedNames = 10_000
 
+/** Room is kept free for an upload for as long after its last progress; later its bytes have to find their own. */
+export const reservedMs = 3_600_000
+
+/** Without progress for so long an upload makes way for a new one of its host that would be one too many. */
+export const forgottenMs = 600_000
+
 export interface UploadFolders {
   readonly uploads: string
   readonly incoming: string
 }
+
+/** What has to be the same for an upload to be gone on with: it ends up in the receipt. */
+export type UploadFacts = Pick<UploadState, 'length' | 'stamp' | 'schema_version'> & { readonly sha256: string }
 
 export type NewUpload = Omit<UploadState, 'offset' | 'created_at' | 'expires_at' | 'finished'>
 
@@ -23,22 +33,28 @@ export class Uploads implements AsyncDisposable {
   readonly #folders: UploadFolders
   readonly #open = new Map<string, Upload>()
   /** Apart, because every creation and every count looks through the open ones. */
-  readonly #ended = new Map<string, Upload>()
+  readonly #ended: EndedUploads
   readonly #expired = new Set<string>()
 
-  private constructor(folders: UploadFolders, maxAgeMs: number, recovered: RecoveredUploads) {
+  private constructor(folders: UploadFolders, maxAgeMs: number, recovered: RecoveredUploads, keep: number) {
+    this.#ended = new EndedUploads(keep)
     this.#folders = folders
     this.maxAgeMs = maxAgeMs
     this.recovered = recovered
   }
 
-  /** Takes up what the folder holds: each part is cut to its synced offset, what is broken or has expired is removed. */
-  static async open(folders: UploadFolders, maxAgeMs: number, now: number): Promise<Uploads> {
+  /**
+   * Takes up what the folder holds: each part is cut to its synced offset, what is broken or has expired is removed.
+   * @param keep ended uploads of one host whose answers are kept
+   */
+  static async open(folders: UploadFolders, maxAgeMs: number, now: number, keep = endedPerHost): Promise<Uploads> {
     const { states, expired, ...recovered } = await recoverUploads(folders.uploads, now)
-    const uploads = new Uploads(folders, maxAgeMs, recovered)
-    for (const [name, state] of states) {
+    const uploads = new Uploads(folders, maxAgeMs, recovered, keep)
+    const byAge = [...states].sort(([, a], [, b]) => Date.parse(a.expires_at) - Date.parse(b.expires_at))
+    for (const [name, state] of byAge) {
       const upload = new Upload(name, uploads.#paths(name), state)
-      uploads.#group(upload).set(name, upload)
+      if (upload.finished === undefined) uploads.#open.set(name, upload)
+      else await uploads.#keepEnded(upload)
     }
     for (const name of expired) uploads.#rememberExpired(name)
     return uploads
@@ -51,12 +67,12 @@ export class Uploads implements AsyncDisposable {
     return upload?.gone ? undefined : upload
   }
 
-  /** The open upload of the same bytes, if there is one. */
-  openFor({ host, id }: EpisodeKey, sha256: string, length: number, now: number): Upload | undefined {
+  /** The open upload of the same bytes with the same claims, if there is one. */
+  openFor({ host, id }: EpisodeKey, facts: UploadFacts, now: number): Upload | undefined {
     for (const upload of this.#open.values()) {
       const { state, gone, finished } = upload
       if (gone || finished) continue
-      if (state.host !== host || state.id !== id || state.sha256 !== sha256 || state.length !== length) continue
+      if (state.host !== host || state.id !== id || !isSame(state, facts)) continue
       if (upload.busy || upload.expiresAt > now) return upload
     }
     return undefined
@@ -79,7 +95,7 @@ export class Uploads implements AsyncDisposable {
 
   /** The caller has the upload's turn. */
   async remove(upload: Upload): Promise<void> {
-    this.#group(upload).delete(upload.name)
+    this.#forget(upload)
     await upload.discard()
   }
 
@@ -87,7 +103,24 @@ export class Uploads implements AsyncDisposable {
   async finish(upload: Upload, answer: FinalAnswer, now: number): Promise<void> {
     await upload.finish(answer, now + this.maxAgeMs)
     this.#open.delete(upload.name)
-    this.#ended.set(upload.name, upload)
+    await this.#keepEnded(upload)
+    await upload.dropPart()
+  }
+
+  async #keepEnded(upload: Upload): Promise<void> {
+    const oldest = this.#ended.add(upload)
+    if (oldest) await this.remove(oldest)
+  }
+
+  /** Makes room for a new upload of a host: its oldest one goes, if that is forgotten. @returns the one that went */
+  async evict(host: HostName, now: number): Promise<Upload | undefined> {
+    const [oldest] = this.#alive()
+      .filter((one) => one.state.host === host && this.#idleMs(one, now) >= forgottenMs)
+      .sort((a, b) => a.expiresAt - b.expiresAt)
+    if (!oldest) return undefined
+    this.#rememberExpired(oldest.name)
+    await this.remove(oldest)
+    return oldest
   }
 
   openOf(host: HostName): number {
@@ -98,16 +131,21 @@ export class Uploads implements AsyncDisposable {
     return this.#alive().length
   }
 
-  /** Bytes that open uploads may still bring. */
-  get reserved(): number {
-    return this.#alive().reduce((sum, { state, taken }) => sum + state.length - taken, 0)
+  /** Bytes that open uploads may still bring, without those that have stood still for long. */
+  reserved(now: number): number {
+    return this.#moving(now).reduce((sum, { state, taken }) => sum + state.length - taken, 0)
+  }
+
+  /** Bytes of the host's episodes that are on their way. */
+  pendingOf(host: HostName, now: number): number {
+    return this.#moving(now).reduce((sum, { state }) => sum + (state.host === host ? state.length : 0), 0)
   }
 
   /** Removes what nobody has touched for its whole age. @returns how many */
   async expire(now: number): Promise<number> {
     let removed = 0
     for (const upload of [...this.#open.values(), ...this.#ended.values()]) {
-      if (upload.gone) this.#group(upload).delete(upload.name)
+      if (upload.gone) this.#forget(upload)
       if (upload.gone || upload.busy || upload.expiresAt > now) continue
       this.#rememberExpired(upload.name)
       await this.remove(upload)
@@ -126,8 +164,18 @@ export class Uploads implements AsyncDisposable {
     return [...this.#open.values()].filter(({ gone }) => !gone)
   }
 
-  #group({ finished }: Upload): Map<string, Upload> {
-    return finished === undefined ? this.#open : this.#ended
+  #moving(now: number): Upload[] {
+    return this.#alive().filter((upload) => this.#idleMs(upload, now) < reservedMs)
+  }
+
+  /** Since its last progress. */
+  #idleMs(upload: Upload, now: number): number {
+    return upload.busy ? 0 : now - (upload.expiresAt - this.maxAgeMs)
+  }
+
+  #forget(upload: Upload): void {
+    this.#open.delete(upload.name)
+    this.#ended.delete(upload)
   }
 
   #rememberExpired(name: string): void {
@@ -140,4 +188,13 @@ export class Uploads implements AsyncDisposable {
     const { uploads, incoming } = this.#folders
     return { part: join(uploads, `${name}.part`), state: join(uploads, `${name}.json`), sidecar: join(incoming, `${name}.json`) }
   }
+}
+
+function isSame(state: UploadState, facts: UploadFacts): boolean {
+  return (
+    state.sha256 === facts.sha256 &&
+    state.length === facts.length &&
+    state.stamp === facts.stamp &&
+    state.schema_version === facts.schema_version
+  )
 }

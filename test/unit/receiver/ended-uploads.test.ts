@@ -1,0 +1,49 @@
+/** Uploads that ended: their answers are kept for a while, never without bound, and never beside an open upload. */
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { timestamp } from '@cis490/shared/ids.ts'
+import { expect, test } from 'vitest'
+import { StoreLayout } from '../../../packages/receiver/src/store/layout.ts'
+import type { FinalAnswer } from '../../../packages/receiver/src/store/upload-state.ts'
+import { type NewUpload, Uploads } from '../../../packages/receiver/src/store/uploads.ts'
+import { scratchDir } from '../../support/scratch.ts'
+import { TestStore } from '../../support/store.ts'
+
+const maxAgeMs = 60_000
+const keep = 5
+const answer: FinalAnswer = { problem: { code: 'invalid-episode', detail: '', status: 422, title: '', type: '' } }
+const facts = (id: string, host = 'lab-07') =>
+  ({ ...new TestStore().key(id, host), sha256: 'a'.repeat(64), length: 5, gate: { kind: 'accept' } }) as unknown as NewUpload
+
+test('of one host no more answers are kept than so many; the oldest make way, those of other hosts stay', async () => {
+  const layout = new StoreLayout(scratchDir())
+  mkdirSync(layout.uploads, { recursive: true })
+  const name = (k: number) => k.toString(16).padStart(32, '0')
+  const [of7, of8] = [facts('many'), facts('one', 'lab-08')]
+  const write = (k: number, of: NewUpload) => {
+    const times = { created_at: timestamp(0), expires_at: timestamp(100_000 + k) }
+    writeFileSync(join(layout.uploads, `${name(k)}.json`), JSON.stringify({ ...of, offset: 5, ...times, finished: answer }))
+  }
+  write(0, of8)
+  for (let k = 1; k <= keep + 3; k += 1) write(k, of7)
+  await using uploads = await Uploads.open(layout, maxAgeMs, 0, keep)
+  const kept = () => readdirSync(layout.uploads).filter((file) => file.endsWith('.json')).length
+  expect(kept()).toBe(keep + 1)
+  expect([0, 1, 3, 4].map((k) => uploads.find(name(k), 0) !== undefined)).toEqual([true, false, false, true])
+  const next = await uploads.create(of7, 0)
+  await uploads.finish(next, answer, 200_000)
+  expect(kept()).toBe(keep + 1)
+  expect([uploads.find(name(4), 0), uploads.find(next.name, 0)]).toEqual([undefined, next])
+})
+
+test('an upload whose answer is kept is not open, even if its bytes cannot be removed', async () => {
+  const layout = new StoreLayout(scratchDir())
+  await using uploads = await Uploads.open(layout, maxAgeMs, 0)
+  const upload = await uploads.create(facts('stuck'), 0)
+  rmSync(upload.paths.part)
+  mkdirSync(upload.paths.part)
+  await expect(uploads.finish(upload, answer, 0)).rejects.toThrow()
+  expect([uploads.open, uploads.openOf(upload.state.host), uploads.reserved(0)]).toEqual([0, 0, 0])
+  expect(uploads.find(upload.name, 0)?.valueOf()).toBe(upload)
+  rmSync(upload.paths.part, { recursive: true })
+})

@@ -135,6 +135,15 @@ describe('room', () => {
       data: { used_bytes: 50, second_copies: { count: 1 } },
     })
   })
+  test('the reserve of one disk counted as free on another', async () => {
+    const bytes = 2 ** 60
+    const here = await judge({ reserve: [{ path: '/', bytes, wanted: bytes }] })
+    const elsewhere = await judge({ reserve: [{ path: '/proc/version', bytes, wanted: bytes }] })
+    expect([here.text, elsewhere.text].map((text) => /^1048576(\.\d+)? TiB|^\d{7}|^1(\.\d+)? EiB/.test(text))).toEqual([
+      true,
+      false,
+    ])
+  })
   test('packing that had to stop is a fail that names the first episode and the cure', async () => {
     expect(await judge({ stopped: { reason: 'quota', first: 'ep-3', count: 2 } })).toMatchObject({
       outcome: 'fail',

@@ -1,5 +1,5 @@
 /** Room for what is recorded and for what waits. */
-import { statfs } from 'node:fs/promises'
+import { stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import { formatSize } from '@cis490/shared/size.ts'
@@ -40,11 +40,25 @@ export function disk({ folders, reserve, room: askRoom }: Disk): Check {
       if (!worst) return { outcome: 'unknown', text: 'no folder to look at' }
       // What cannot be read is the outbox check's to tell.
       const quota = await askRoom().catch(() => undefined)
-      const held = quota?.reserve.at(0)?.bytes ?? 0
+      const held = await heldBeside(worst.path, quota?.reserve ?? [])
       const found = judgeRoom(worst.free + held, worst.size, reserve, worst.path, { folders: rooms, ...quota })
       return quota ? withQuota(found, quota) : found
     },
   }
+}
+
+/** Bytes of the reserve file that lies on this folder's disk: they are as good as free. */
+async function heldBeside(folder: string, reserve: RoomSummary['reserve']): Promise<number> {
+  const dev = await deviceOf(folder)
+  for (const { path, bytes } of reserve) if (dev !== undefined && (await deviceOf(path)) === dev) return bytes
+  return 0
+}
+
+async function deviceOf(path: string): Promise<number | undefined> {
+  return await stat(path).then(
+    (found) => found.dev,
+    () => undefined,
+  )
 }
 
 /** Packing that had to stop is a fail: recorded data piles up where it is. */

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { counted } from '@cis490/shared/counted.ts'
 import { HostName } from '@cis490/shared/ids.ts'
 import { addCommand, type CommonOptions, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
@@ -134,5 +135,5 @@ async function syncFile(path: string): Promise<void> {
 
 function describe(done: Backfilled): string {
   const refused = done.refused.map((one) => `${one.reason}: ${one.id}: ${one.detail}\n`).join('')
-  return `${refused}${done.rows_added} rows added, ${done.adopted} adopted, ${done.already_there} already there, ${done.refused.length} left alone\n`
+  return `${refused}${counted(done.rows_added, 'row')} added, ${done.adopted} adopted, ${done.already_there} already there, ${done.refused.length} left alone\n`
 }

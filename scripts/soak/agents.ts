@@ -137,7 +137,7 @@ outbox = "${paths.outbox}"
 state = "${paths.state}"
 
 [ship]
-rescan = "2s"
+rescan = "10s"
 
 [quota]
 reserve = "1MiB"

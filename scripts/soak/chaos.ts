@@ -15,9 +15,9 @@ const acts: readonly ((side: Direction) => Act)[] = [
   (side) => ({ do: 'trickle', side, bytes: 400, everyMs: 5 }),
 ]
 
-/** Bytes of a TLS handshake and of some hundred small requests. */
+/** Bytes of a TLS handshake and of some thousand small requests. */
 const least = 200
-const most = 600_000
+const most = 6_000_000
 
 export function chaos(seed: number): Planner {
   const random = seeded(seed)

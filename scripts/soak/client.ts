@@ -16,9 +16,13 @@ export interface ClientOptions {
   readonly workload: Workload
   readonly history: History
   readonly signal: AbortSignal
+  /** Resolves while a receiver listens. */
+  up(): Promise<void>
 }
 
-const reconnectMs = 40
+const reconnectMs = 20
+/** Nobody told it that the receiver is down: now and then it tries. */
+const tryAnywayMs = 500
 /** One request in so many only looks. */
 const readEvery = 20
 
@@ -30,7 +34,7 @@ export async function runClient(options: ClientOptions): Promise<void> {
     const enough = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)])
     const wire = await Wire.connect({ url: options.url, pki: options.pki }, options.identity, enough).catch(() => undefined)
     if (!wire) {
-      await sleep(reconnectMs)
+      await Promise.race([Promise.all([options.up(), sleep(reconnectMs)]), sleep(tryAnywayMs)])
       continue
     }
     using _ = wire

@@ -20,6 +20,7 @@ export class Nemesis {
   readonly complaints: string[] = []
   readonly #place: SoakPlace
   readonly #proxy: ChaosProxy
+  #up = Promise.withResolvers<void>()
   #current: SoakReceiver | undefined
   #next: SoakReceiver
 
@@ -35,6 +36,12 @@ export class Nemesis {
     const began = performance.now()
     this.#proxy.aimAt(await receiver.listening)
     this.starts.push(performance.now() - began)
+    this.#up.resolve()
+  }
+
+  /** Resolves when a receiver listens; at once while one does. */
+  up(): Promise<void> {
+    return this.#up.promise
   }
 
   /**
@@ -45,7 +52,7 @@ export class Nemesis {
     const began = performance.now()
     for (let k = 1; k <= count && !signal.aborted; k++) {
       const due = began + (ms * (k - random() * 0.5)) / count
-      await this.#serve(due, progress, signal)
+      await this.#serve(Math.max(due, performance.now() + ms / count / 2), progress, signal)
       await this.#kill()
       if (random() < hasty) {
         await this.#begin()
@@ -87,6 +94,7 @@ export class Nemesis {
   }
 
   async #kill(): Promise<void> {
+    this.#up = Promise.withResolvers()
     const { code } = (await this.#current?.end('SIGKILL')) ?? { code: null }
     if (code !== null) this.complaints.push(`the receiver ended by itself with ${code}`)
     this.kills += 1

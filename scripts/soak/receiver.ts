@@ -10,6 +10,12 @@ import { parseObject } from '@cis490/shared/jsonl.ts'
 const launcher = fileURLToPath(new URL('../../packages/receiver/bin/cis490-receiver', import.meta.url))
 const preload = new URL('./preload.ts', import.meta.url).href
 
+/** None outlives the soak, however that ends. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 export interface Ending {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
@@ -23,6 +29,7 @@ export class SoakReceiver {
 
   private constructor(child: ChildProcess, onRow: (row: Record<string, unknown>) => void) {
     this.#child = child
+    running.add(child)
     if (child.stdout)
       createInterface(child.stdout).on('line', (line) => {
         const row = parseObject(line)
@@ -32,6 +39,7 @@ export class SoakReceiver {
         if (row['event'] === 'listening' && row['listener'] === 'receiver') this.#listening.resolve(String(row['url']))
       })
     this.ended = once(child, 'close').then(([code, signal]) => {
+      running.delete(child)
       const gone = new Error(`the receiver ended with ${code ?? signal} before it listened`)
       this.#loaded.reject(gone)
       this.#listening.reject(gone)

@@ -10,7 +10,7 @@ import { seeded } from '../../test/support/seeded.ts'
 import { Agents } from './agents.ts'
 import { chaos } from './chaos.ts'
 import { checkHistory, type Violation } from './check.ts'
-import { runClient } from './client.ts'
+import { type ClientOptions, runClient } from './client.ts'
 import { History } from './history.ts'
 import { Nemesis } from './nemesis.ts'
 import type { SoakOptions } from './options.ts'
@@ -57,7 +57,7 @@ export async function soak(
       proxy.resetAll()
     })
     await Promise.all([
-      ...(await startClients(place, options, proxy.url, history, over)),
+      ...(await startClients(place, options, { url: proxy.url, up: () => nemesis.up() }, history, over)),
       agents.run(seed + 2, recordEveryMs, killAgentEveryMs, over),
       raging,
       tell(history, nemesis, say, over),
@@ -106,7 +106,7 @@ export async function soak(
 async function startClients(
   place: SoakPlace,
   { clients, seed }: SoakOptions,
-  url: string,
+  to: Pick<ClientOptions, 'url' | 'up'>,
   history: History,
   signal: AbortSignal,
 ): Promise<Promise<void>[]> {
@@ -116,7 +116,7 @@ async function startClients(
     const identity = await hostFiles(place.pki.dir, host, place.pki.authority, host)
     const workload = new Workload(seed + 100 + k, place.commits)
     for (let n = k; n < clients; n += rawHosts)
-      running.push(runClient({ name: `client-${n}`, host, url, pki: place.pki, identity, workload, history, signal }))
+      running.push(runClient({ ...to, name: `client-${n}`, host, pki: place.pki, identity, workload, history, signal }))
   }
   return running
 }

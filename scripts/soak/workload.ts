@@ -47,16 +47,16 @@ export class Workload {
   }
 
   next(): Wish {
+    if (this.#open.length > 0 && this.#random() < 0.3) return this.#wish('again', this.#takeOpen())
     const dice = this.#random()
-    if (this.#open.length > 0 && dice < 0.3) return this.#wish('again', this.#takeOpen())
-    if (dice < 0.34)
+    if (dice < 0.03)
       return this.#wish('resumable', { id: this.#newId(), variant: between(this.#random, bigVariant, bigVariant + 1) })
-    if (dice < 0.64 || this.#settled.length === 0) return this.#fresh()
-    if (dice < 0.84) return this.#wish('replay', pick(this.#random, this.#settled))
-    if (dice < 0.91)
+    if (dice < 0.4 || this.#settled.length === 0) return this.#fresh()
+    if (dice < 0.75) return this.#wish('replay', pick(this.#random, this.#settled))
+    if (dice < 0.87)
       return this.#wish('conflict', { id: pick(this.#random, this.#settled).id, variant: between(this.#random, 1, 3) })
-    if (dice < 0.97) return this.#wish('hot', { id: pick(this.#random, this.#recent).id, variant: between(this.#random, 0, 1) })
-    if (dice < 0.985) return { ...this.#fresh(), kind: 'wrong-hash', sha256: sha256Of(Buffer.from(`no body ${this.#count}`)) }
+    if (dice < 0.96) return this.#wish('hot', { id: pick(this.#random, this.#recent).id, variant: between(this.#random, 0, 1) })
+    if (dice < 0.98) return { ...this.#fresh(), kind: 'wrong-hash', sha256: sha256Of(Buffer.from(`no body ${this.#count}`)) }
     return { ...this.#fresh(), kind: 'stale-stamp', commit: 'f'.repeat(40) }
   }
 
@@ -97,7 +97,7 @@ export class Workload {
   /** The same bytes whenever it is asked: nothing has to be kept. Mostly a few KiB, sometimes some hundred. */
   #payload(numbers: Buffer, variant: number): Buffer {
     const bytes =
-      variant >= bigVariant || numbers.readUInt8(4) < 3 ? big(numbers.readUInt32LE(8)) : 64 + (numbers.readUInt32LE(8) % 3000)
+      variant >= bigVariant || numbers.readUInt8(4) < 1 ? big(numbers.readUInt32LE(8)) : 64 + (numbers.readUInt32LE(8) % 3000)
     const from = numbers.readUInt32LE(0) % (poolBytes - bytes)
     return this.#pool.subarray(from, from + bytes)
   }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as connectPlain, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls'
 import type { Problem } from '@cis490/shared/problems.ts'
 import type { Issued } from '../../packages/receiver/src/ca/authority.ts'
 import type { Pki } from './pki.ts'
@@ -59,8 +59,7 @@ export class Wire implements Disposable {
       host: hostname,
       port: Number(port),
       servername: 'localhost',
-      ca: to.pki.authority.certPem,
-      ...(who && { cert: who.certPem + (who.chain ?? ''), key: who.keyPem }),
+      secureContext: contextOf(to.pki, who),
     })
     await once(socket, 'secureConnect', { ...(signal && { signal }) }).catch((error: unknown) => {
       socket.on('error', () => undefined).destroy()
@@ -144,6 +143,22 @@ export class Wire implements Disposable {
   [Symbol.dispose](): void {
     this.socket.destroy()
   }
+}
+
+const contexts = new WeakMap<object, WeakMap<object, SecureContext>>()
+
+/** Made once for each authority and certificate: reading keys costs more than a handshake. */
+function contextOf(pki: Pki, who: NonNullable<Identity> | null): SecureContext {
+  const known = contexts.get(pki) ?? new WeakMap<object, SecureContext>()
+  contexts.set(pki, known)
+  const made =
+    known.get(who ?? pki) ??
+    createSecureContext({
+      ca: pki.authority.certPem,
+      ...(who && { cert: who.certPem + (who.chain ?? ''), key: who.keyPem }),
+    })
+  known.set(who ?? pki, made)
+  return made
 }
 
 /** Request line and headers, ready to send. */

@@ -25,8 +25,8 @@ export const agentMutants: readonly Mutant[] = [
     name: 'second-copy-before-tombstone',
     breaks: 'a second copy that makes room goes without waiting for its tombstone',
     file: `${agent}/commands/make-room.ts`,
-    find: '    await outbox.bury(grave)\n',
-    replace: '    setTimeout(() => void outbox.bury(grave).catch(() => undefined), 200)\n',
+    find: ') await outbox.bury(grave)\n',
+    replace: ') setTimeout(() => void outbox.bury(grave).catch(() => undefined), 200)\n',
     tries: [{ scenario: 'quota', form: 'kill' }],
   },
   {

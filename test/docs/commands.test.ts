@@ -1,35 +1,32 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
+import type { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
-import { codeWords, read, repositoryFiles, root, section, tableRows } from './documents.ts'
+import { program as agent } from '../../packages/agent/src/program.ts'
+import { program as fleet } from '../../packages/fleet/src/program.ts'
+import { program as receiver } from '../../packages/receiver/src/program.ts'
+import { codeWords, read, repositoryFiles, section, tableRows } from './documents.ts'
 
-const run = promisify(execFile)
+const programs = { agent, receiver, fleet }
 
-/** Names under "Commands:" of a help text, without `help` itself. */
-async function commandsOf(program: string, ...below: string[]): Promise<string[]> {
-  const { stdout } = await run(`${root}/packages/${program}/bin/cis490-${program}`, [...below, '--help'])
-  const listed = stdout.split('\nCommands:\n')[1] ?? ''
-  const names = [...listed.matchAll(/^ {2}([a-z][\w-]*)/gm)].map((match) => match[1] as string)
-  return names.filter((name) => name !== 'help').map((name) => [...below, name].join(' '))
+function commandsOf(program: Command): string[] {
+  return program.commands.map((command) => command.name())
 }
 
 /** `outbox list` is a command, `outbox` alone is none. */
-async function allCommands(program: string): Promise<string[]> {
-  const names = await commandsOf(program)
-  const nested = await Promise.all(names.map(async (name) => ({ name, inner: await commandsOf(program, name) })))
-  return nested.flatMap(({ name, inner }) => (inner.length > 0 ? inner : [name]))
+function allCommands(program: Command, ...above: string[]): string[] {
+  return program.commands.flatMap((command) => {
+    const path = [...above, command.name()]
+    return command.commands.length > 0 ? allCommands(command, ...path) : [path.join(' ')]
+  })
 }
 
 const pages = repositoryFiles().filter(
   (file) => (file.endsWith('.md') || file.startsWith('etc/')) && !file.startsWith('changelog/'),
 )
 
-describe.each(['agent', 'receiver', 'fleet'])('cis490-%s', (program) => {
-  test('OPERATIONS.md lists its commands, all and no others', async () => {
+describe.each(Object.entries(programs))('cis490-%s', (name, program) => {
+  test('OPERATIONS.md lists its commands, all and no others', () => {
     const rows = tableRows(section(read('OPERATIONS.md'), '## Commands'), 'command')
-    const documented = rows
-      .flatMap((cells) => codeWords(cells[0] ?? ''))
-      .filter((words) => words.startsWith(`cis490-${program} `))
+    const documented = rows.flatMap((cells) => codeWords(cells[0] ?? '')).filter((words) => words.startsWith(`cis490-${name} `))
     const names = documented.map((words) =>
       words
         .split(' ')
@@ -37,14 +34,14 @@ describe.each(['agent', 'receiver', 'fleet'])('cis490-%s', (program) => {
         .filter((word) => /^[a-z]/.test(word))
         .join(' '),
     )
-    const existing = await allCommands(program)
+    const existing = allCommands(program)
     expect([...names, 'check-config'].toSorted()).toEqual(existing.toSorted())
   })
 
-  test('every command that a document, a unit or an example names exists', async () => {
-    const existing = await commandsOf(program)
+  test('every command that a document, a unit or an example names exists', () => {
+    const existing = commandsOf(program)
     const named = pages.flatMap((page) =>
-      [...read(page).matchAll(new RegExp(`\\bcis490-${program} ([a-z][a-z-]+)`, 'g'))].map((match) => `${page}: ${match[1]}`),
+      [...read(page).matchAll(new RegExp(`\\bcis490-${name} ([a-z][a-z-]+)`, 'g'))].map((match) => `${page}: ${match[1]}`),
     )
     expect(named.filter((name) => !existing.includes(name.slice(name.indexOf(': ') + 2)))).toEqual([])
   })

@@ -44,7 +44,7 @@ describe('a refusal reaches a client that is still sending', () => {
       'x-content-sha256': sha256('x'),
       'x-cis490-code-commit': site.tooOld,
     }
-    const answer = await client.request('PUT', '/v1/episodes/big.tar.zst', headers, slowly())
+    const answer = await client.request('PUT', '/v1/episodes/big.tar.zst', { headers, body: slowly() })
     expect(answer).toMatchObject({ kind: 'answer', status: 412, problem: { code: 'commit-not-in-window' } })
     expect(sent).toBeLessThan(blocks)
   })

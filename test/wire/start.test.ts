@@ -1,7 +1,7 @@
 /** What the receiver says, and how it exits, when it cannot start. */
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { chmod, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -51,11 +51,12 @@ describe('a mistake in the configuration', () => {
     expectOneLine(ended, 78, /host\.key is not the key of the certificate/)
   })
 
-  it('that is a receipt key which others can read exits 78', async () => {
+  it('that is a receipt key which others can write exits 78', async () => {
     const path = join(site.root, 'open.key')
-    await writeFile(path, generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o644 })
+    await writeFile(path, generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
+    await chmod(path, 0o606)
     const ended = await launch({ receipts: { key_file: path } })
-    expectOneLine(ended, 78, /receipts\.key_file: .*open\.key has mode 644.*chmod 600/)
+    expectOneLine(ended, 78, /receipts\.key_file: .*open\.key has mode 606.*chmod 600/)
   })
 
   it('that is an expired server certificate exits 78', async () => {

@@ -213,3 +213,66 @@ test('200 damages: all are found, all are mended or written down, and nothing el
   }
   expect([injected, found]).toEqual([200, 200])
 })
+
+/** Of one episode its receipt is gone, and one character of its row is another. */
+test('pairs of faults on one episode: whatever was edited in its row, an archive that is whole is not written off', async () => {
+  const random = randomFrom(seed)
+  const from = await original()
+  const sidecarGone = kinds.find(({ name }) => name === 'missing sidecar') as Kind
+  const rowEdited = kinds.find(({ name }) => name === 'edited row') as Kind
+  const row = JSON.parse(new Damaged(new StoreLayout(from.root)).lines()[0] as string) as Record<string, unknown>
+  // Each field in turn, in the first row, one in the middle, and the last one, which no other vouches for.
+  for (const field of ['id', 'host', 'sha256', 'bytes', 'received_at', 'commit', 'seq', 'prev'])
+    for (const id of [from.ids[0], from.ids[1 + random(episodes - 2)], from.ids.at(-1)] as string[]) {
+      expect(row).toHaveProperty(field)
+      const edited: Kind = {
+        ...rowEdited,
+        damage: (store) => store.edit((lines) => editField(lines, store.lineOf(id), field, random)),
+      }
+      await pair(from, id, [edited, sidecarGone], field)
+    }
+  for (let k = 0; k < 16; k += 1) {
+    const id = from.ids[random(episodes)] as string
+    await pair(from, id, [rowEdited, sidecarGone], `any of its digits, ${k}`, random)
+  }
+})
+
+function editField(lines: string[], at: number, field: string, random: Random): string[] {
+  const line = lines[at] as string
+  const [before] = line.split(`"${field}":`) as [string]
+  const value = before.length + field.length + 3
+  const digits = [
+    ...line
+      .slice(value, value + 60)
+      .split(/,"/, 1)
+      .join()
+      .matchAll(/[0-9]/g),
+  ].map(({ index }) => value + index)
+  const place = digits[random(digits.length)] as number
+  // Never a leading zero: a line that is no JSON is no row at all.
+  const digit = String(((Number(line[place]) + random(8)) % 9) + 1)
+  const other = digit === line[place] ? String((Number(digit) % 9) + 1) : digit
+  return lines.with(at, `${line.slice(0, place)}${other}${line.slice(place + 1)}`)
+}
+
+async function pair(from: Original, id: string, faults: readonly Kind[], what: string, random = randomFrom(1)): Promise<void> {
+  const root = mkdtempSync(join(memory, 'cis490-corruptions-'))
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }))
+  cpSync(from.root, root, { recursive: true, preserveTimestamps: true })
+  const store = new Damaged(new StoreLayout(root))
+  const was = readFileSync(store.layout.archive(store.key(id)))
+  for (const fault of faults) fault.damage(store, id, random)
+  // As `--repair` looks: only what is doubtful is read.
+  const picture = await Picture.take(store.layout, { hashes: 'doubtful', running: () => false })
+  expect(picture.findings(), what).not.toEqual([])
+  await repairStore(store.layout, picture)
+  expect([await readLosses(store.layout), (await look(store.layout)).findings()], `${what} of ${id}`).toEqual([[], []])
+  expect(readFileSync(store.layout.archive(store.key(id))).equals(was), what).toBe(true)
+  expect(
+    receiptsInRows(store)
+      .map((text) => (JSON.parse(text) as { id: string }).id)
+      .sort(),
+    what,
+  ).toEqual([...from.ids])
+  rmSync(root, { recursive: true })
+}

@@ -8,6 +8,7 @@ import {
   renameSync,
   statSync,
   symlinkSync,
+  truncateSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -16,11 +17,13 @@ import { parseObject } from '@cis490/shared/jsonl.ts'
 import type { Receipt } from '@cis490/shared/receipt.ts'
 import { expect, test } from 'vitest'
 import { follow } from '../../../packages/fleet/src/facts/cursor.ts'
-import { repairStore } from '../../../packages/receiver/src/commands/repair-store.ts'
+import { rebuildIndex, repairStore } from '../../../packages/receiver/src/commands/repair-store.ts'
 import { Picture } from '../../../packages/receiver/src/store/fsck/look.ts'
 import { fsck } from '../../../packages/receiver/src/store/fsck.ts'
+import { IndexLog } from '../../../packages/receiver/src/store/index-log.ts'
 import { readLosses } from '../../../packages/receiver/src/store/losses.ts'
 import { lockPrunes } from '../../../packages/receiver/src/store/prune-episodes.ts'
+import { recover } from '../../../packages/receiver/src/store/recover.ts'
 import { printed, TestStore } from '../../support/store.ts'
 
 async function threeEpisodes(): Promise<TestStore> {
@@ -412,4 +415,94 @@ test('a link to nowhere with the name of an archive does not end the repair', as
     [],
     [expect.stringMatching(/^ep-9/)],
   ])
+})
+
+const editRow = (store: TestStore, at: number, edit: (line: string) => string) =>
+  writeFileSync(
+    store.layout.index,
+    `${lines(store)
+      .map((line, k) => (k === at ? edit(line) : line))
+      .join('\n')}\n`,
+  )
+
+test('the bytes in a row edited and its receipt gone: the hash is right, so the archive stays and the row is mended', async () => {
+  const store = await threeEpisodes()
+  const was = readFileSync(sidecar(store), 'utf8')
+  unlinkSync(sidecar(store))
+  editRow(store, 1, (line) => line.replace('"bytes":', '"bytes":7'))
+  expect((await repair(store)).lost).toEqual([])
+  expect([await readLosses(store.layout), await kinds(store), readFileSync(sidecar(store), 'utf8')]).toEqual([[], [], was])
+})
+
+test.each([
+  ['in the middle', 1, 'ep-2'],
+  ['at the end, where no row vouches for it', 2, 'ep-3'],
+])('the sha256 in a row edited and its receipt gone: %s the archive is believed, and not the row', async (_, at, id) => {
+  const store = await threeEpisodes()
+  const { sha256 } = JSON.parse(readFileSync(sidecar(store, id), 'utf8')) as Receipt
+  unlinkSync(sidecar(store, id))
+  editRow(store, at, (line) => line.replace(/"sha256":"......../, '"sha256":"badbadba'))
+  expect((await repair(store)).lost).toEqual([])
+  expect([await readLosses(store.layout), await kinds(store)]).toEqual([[], []])
+  expect(store.rows()[at]).toMatchObject({ id, sha256, backfilled: true })
+})
+
+test('the id in a row edited: no loss is invented for a name that never was', async () => {
+  for (const [at, id] of [
+    [1, 'ep-2'],
+    [2, 'ep-3'],
+  ] as const)
+    for (const receiptGone of [false, true]) {
+      const store = await threeEpisodes()
+      if (receiptGone) unlinkSync(sidecar(store, id))
+      editRow(store, at, (line) => line.replace(id, 'ep-X'))
+      expect((await repair(store)).lost, id).toEqual([])
+      expect([await readLosses(store.layout), await kinds(store)], id).toEqual([[], []])
+      expect(
+        store
+          .rows()
+          .map((row) => row['id'])
+          .sort(),
+      ).toEqual(['ep-1', 'ep-2', 'ep-3'])
+    }
+})
+
+test('the id in the last row edited, and the receiver started before the repair: still no loss is invented', async () => {
+  const store = await threeEpisodes()
+  editRow(store, 2, (line) => line.replace('ep-3', 'ep-X'))
+  await using index = await IndexLog.open(store.layout.index)
+  await recover(store.layout, index)
+  expect(await kinds(store)).toEqual(['misnamed-row'])
+  expect((await repair(store)).lost).toEqual([])
+  expect(await kinds(store)).toEqual([])
+})
+
+test('a rebuild in front of a repair vouches for no row that was edited', async () => {
+  for (const edit of [
+    (line: string) => line.replace('"bytes":', '"bytes":7'),
+    (line: string) => line.replace(/"sha256":"......../, '"sha256":"badbadba'),
+    (line: string) => line.replace('ep-2', 'ep-X'),
+  ]) {
+    const store = await threeEpisodes()
+    unlinkSync(sidecar(store))
+    editRow(store, 1, edit)
+    await rebuildIndex(store.layout)
+    expect((await repair(store)).lost).toEqual([])
+    expect([await readLosses(store.layout), await kinds(store)]).toEqual([[], []])
+  }
+})
+
+test('an archive with other bytes than a row says that was not edited is a loss, also without its receipt', async () => {
+  const store = await threeEpisodes()
+  unlinkSync(sidecar(store))
+  flip(archive(store), readFileSync(archive(store)).length - 20)
+  expect((await repair(store)).lost).toMatchObject([{ id: 'ep-2', reason: 'wrong-hash' }])
+})
+
+test('a row that was edited does not make good what does not unpack', async () => {
+  const store = await threeEpisodes()
+  unlinkSync(sidecar(store))
+  truncateSync(archive(store), readFileSync(archive(store)).length - 20)
+  editRow(store, 1, (line) => line.replace('"received_at":"2', '"received_at":"1'))
+  expect((await repair(store)).lost).toMatchObject([{ id: 'ep-2', reason: 'wrong-size' }])
 })

@@ -15,7 +15,7 @@ import { readLosses } from '../store/losses.ts'
 import { lockPrunes } from '../store/prune-episodes.ts'
 import { lockStore, storeIsBusy } from '../store/store-lock.ts'
 import { countArchives } from '../store/walk.ts'
-import { describeFindings, describeLosses, describeStep } from './fsck-text.ts'
+import { describeFindings, describeLosses, describeNext, describeStep } from './fsck-text.ts'
 import { planFor, type Repaired, rebuildIndex, repairStore } from './repair-store.ts'
 
 interface FsckCommandOptions extends CommonOptions {
@@ -47,13 +47,13 @@ async function run(options: FsckCommandOptions): Promise<void> {
 
 async function lookOnly(layout: StoreLayout, options: FsckCommandOptions): Promise<void> {
   const picture = await lookWithBar(layout, options.verifyHashes ? 'always' : 'never')
-  await tell(layout, picture, options)
+  await tell(layout, picture, options, { looked: true })
   process.exitCode = picture.findings().length === 0 ? exit.clean : exit.findings
 }
 
 async function dryRun(layout: StoreLayout, options: FsckCommandOptions): Promise<void> {
   const picture = await lookWithBar(layout, options.verifyHashes ? 'always' : 'doubtful')
-  await tell(layout, picture, options, { plan: planFor(layout, picture) })
+  await tell(layout, picture, options, { looked: true, plan: planFor(layout, picture) })
   process.exitCode = picture.findings().length === 0 ? exit.clean : exit.findings
 }
 
@@ -92,6 +92,8 @@ function barFor(label: string): (done: number, total: number) => void {
 }
 
 interface More {
+  /** Nothing was changed. */
+  readonly looked?: true
   readonly found?: readonly Finding[]
   readonly plan?: RepairPlan
   readonly repaired?: Repaired
@@ -119,18 +121,25 @@ async function tell(layout: StoreLayout, picture: Picture, options: FsckCommandO
   const recorded = losses === 0 ? '' : `, ${counted(losses, 'loss', 'losses')} on record`
   const kept = pruned === 0 ? '' : `, ${pruned} pruned`
   process.stdout.write(
-    `${describeMore(more)}${describeFindings(now)}${counted(index.lines, 'row')}, ${counted(archives, 'archive')}${kept}, ${counted(now.length, 'finding')}${recorded}\n`,
+    `${describeMore(more)}${describeFindings(now)}${counted(index.lines, 'row')}, ${counted(archives, 'archive')}${kept}, ${counted(now.length, 'finding')}${recorded}\n${more.looked ? describeNext(now, lostIn(picture), more.plan !== undefined) : ''}`,
   )
+}
+
+function lostIn({ ill }: Picture): number {
+  return [...ill.values()].filter(({ verdict }) => verdict.mend.do === 'lose').length
 }
 
 function describeMore({ found, plan, repaired, rebuilt }: More): string {
   const old = repaired?.index_before ?? rebuilt?.index_before
+  // A receipt that could not be made is told as a loss.
+  const lost = new Set(repaired?.lost.map(({ host, id }) => `${host}/${id}`))
+  const done = repaired?.steps.filter((step) => step.do !== 'backfill' || !lost.has(`${step.key.host}/${step.key.id}`))
   return [
+    describeLosses(repaired?.lost ?? []),
     rebuilt ? `index written anew from the receipts: ${counted(rebuilt.rows, 'row')}\n` : '',
     found?.length ? `found:\n${describeFindings(found)}` : '',
     ...(plan?.steps.map((step) => `would ${describeStep(step)}\n`) ?? []),
-    ...(repaired?.steps.map((step) => `mended: ${describeStep(step)}\n`) ?? []),
-    old === undefined ? '' : `the old index is ${old}\n`,
-    describeLosses(repaired?.lost ?? []),
+    ...(done?.map((step) => `${describeStep(step, true, repaired?.index_before)}\n`) ?? []),
+    repaired || old === undefined ? '' : `the old index is ${old}\n`,
   ].join('')
 }

@@ -2,6 +2,7 @@
 import { basename } from 'node:path'
 import { timestamp } from '@cis490/shared/ids.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
+import { inspect } from '../archive/inspect.ts'
 import type { LossRow } from '../core/loss.ts'
 import { planRepair, type RepairPlan, type RepairStep } from '../core/repair-plan.ts'
 import { Picture } from '../store/fsck/look.ts'
@@ -47,16 +48,21 @@ export async function repairStore(
   const done = await Repair.run(layout, plan, {
     by: whoAsks(),
     now: () => Date.now(),
-    backfill: (key) => backfill(layout, key),
+    backfill: (key, whole) => backfill(layout, key, whole),
     onStep: (step) => onStep(step, plan.steps.length),
   })
   await using index = await IndexLog.open(layout.index)
   return { steps: plan.steps, put_back: misplaced.length, ...done, recovered: await recover(layout, index) }
 }
 
-async function backfill(layout: StoreLayout, key: EpisodeKey): Promise<Backfilled> {
+async function backfill(layout: StoreLayout, key: EpisodeKey, whole: boolean): Promise<Backfilled> {
   try {
     const verdict = await receiptInPlace(key.id, layout.archive(key), key.host, true)
+    if (whole && verdict.kind === 'receipt') {
+      const { id, host, bytes } = verdict.receipt
+      const { fault } = await inspect(layout.archive(key), bytes, { id, host, stamp: undefined }, 'full')
+      if (fault !== undefined) return { refused: fault }
+    }
     return verdict.kind === 'receipt' ? { receipt: verdict.receipt } : { refused: `${verdict.kind}: ${verdict.detail}` }
   } catch (error) {
     // Neither a receipt nor bytes that can be read: what it was cannot be said any more.

@@ -39,7 +39,10 @@ export type Mend =
   | { readonly do: 'nothing' }
   | { readonly do: 'lose'; readonly reason: FindingKind; readonly receipt: Receipt | undefined }
   | { readonly do: 'remove-sidecar' }
-  | { readonly do: 'backfill' }
+  /** From meta.json. @property otherwise where nothing sound speaks against the archive: what is lost if it does not unpack */
+  | { readonly do: 'backfill'; readonly otherwise?: { readonly reason: FindingKind; readonly receipt: Receipt } }
+  /** A row under another name than the archive that it speaks of: it goes, and nothing is lost. */
+  | { readonly do: 'drop-row' }
 
 export interface Fault {
   readonly kind: FindingKind
@@ -70,10 +73,10 @@ export function readSidecar(text: string | undefined, uploading: boolean, key: E
 }
 
 /** Whether the archive has to be read before it can be said which receipt holds. */
-export function inDoubt({ key, rows, sidecar, pruned }: EpisodeFacts): boolean {
+export function inDoubt({ key, rows, sidecar, pruned, archive }: EpisodeFacts): boolean {
   const [row] = rows
   if (pruned) return false
-  if (!row || sidecar.state !== 'good' || rows.length > 1) return true
+  if (!row || sidecar.state !== 'good' || rows.length > 1 || archive?.bytes !== sidecar.receipt.bytes) return true
   const receipt = receiptOfRow(row.row, key)
   return receipt !== undefined && !sameFields(receipt, sidecar.receipt)
 }
@@ -92,8 +95,22 @@ export function judgeEpisode(facts: EpisodeFacts): EpisodeVerdict {
   if (row && differs(row.row, facts.sidecar)) faults.push({ kind: 'sidecar-differs', detail: facts.key.id })
   if (!receipt) return { faults, mend: older && faults.length === 0 ? { do: 'nothing' } : { do: 'backfill' } }
   const wrong = contradiction(facts.archive, receipt.receipt)
-  if (wrong) return { faults: [...faults, wrong], mend: { do: 'lose', reason: wrong.kind, receipt: receipt.receipt } }
-  return { faults, mend: keep(facts, receipt, older) }
+  if (!wrong) return { faults, mend: keep(facts, receipt, older) }
+  return { faults: [...faults, wrong], mend: mendWrong(facts, receipt, wrong.kind) }
+}
+
+/** An archive is only written off on the word of what is sound itself. */
+function mendWrong(facts: EpisodeFacts, held: Held, reason: FindingKind): Mend {
+  const archive = facts.archive as ArchiveFacts
+  // Bytes that have the promised hash are the promised bytes: it is their number that was edited.
+  const promised = candidatesOf(facts).find(({ receipt }) => receipt.sha256 === archive.sha256)
+  if (promised) {
+    const receipt = { ...promised.receipt, bytes: archive.bytes }
+    return keep(facts, { receipt, text: JSON.stringify(receipt) }, false)
+  }
+  const vouched = facts.sidecar.state === 'good' || facts.rows.some(({ confirmed }) => confirmed === true)
+  if (vouched || archive.sha256 === undefined) return { do: 'lose', reason, receipt: held.receipt }
+  return { do: 'backfill', otherwise: { reason, receipt: held.receipt } }
 }
 
 function judgePruned(facts: EpisodeFacts, receipt: Held | undefined): EpisodeVerdict {
@@ -127,7 +144,12 @@ interface Held {
 
 /** Of several receipts that one holds which the archive agrees with; then what row and sidecar both say; then a row that the next line vouches for; then the sidecar. */
 function holds(facts: EpisodeFacts): Held | undefined {
-  const { archive, sidecar, key } = facts
+  const { archive } = facts
+  const candidates = candidatesOf(facts)
+  return candidates.find(({ receipt }) => archive && !contradiction(archive, receipt)) ?? candidates[0]
+}
+
+function candidatesOf({ sidecar, key, ...facts }: EpisodeFacts): Held[] {
   const fromRows = facts.rows.flatMap((one) => {
     const receipt = receiptOfRow(one.row, key)
     return receipt ? [{ receipt, text: JSON.stringify(receipt), confirmed: one.confirmed === true }] : []
@@ -135,8 +157,7 @@ function holds(facts: EpisodeFacts): Held | undefined {
   const fromSidecar = sidecar.state === 'good' ? [{ receipt: sidecar.receipt, text: sidecar.text }] : []
   const confirmed = fromRows.filter((one) => one.confirmed)
   const both = fromSidecar.filter((one) => fromRows.some(({ receipt }) => sameFields(receipt, one.receipt)))
-  const candidates: Held[] = [...both, ...confirmed, ...fromSidecar, ...fromRows]
-  return candidates.find(({ receipt }) => archive && !contradiction(archive, receipt)) ?? candidates[0]
+  return [...both, ...confirmed, ...fromSidecar, ...fromRows]
 }
 
 function contradiction(archive: ArchiveFacts, receipt: Receipt): (Fault & { kind: 'wrong-size' | 'wrong-hash' }) | undefined {

@@ -7,8 +7,10 @@ interface Described {
   readonly cure: string
 }
 
-const rebuilt = '--repair writes the index anew and keeps the old one as index.jsonl.before-<time>'
+const rebuilt = '--repair writes the index anew and keeps the old one beside it'
 const lost = '--repair writes the episode down in losses.jsonl and frees its id, so that its host can send it again'
+const contradicted =
+  '--repair reads it: an archive that is whole stays, and its records are mended; a damaged one is kept in quarantine/, written down in losses.jsonl, and its id is free again'
 
 export const findings = {
   'torn-tail': {
@@ -21,6 +23,10 @@ export const findings = {
     cure: rebuilt,
   },
   'duplicate-row': { title: 'an episode has a second row', cure: rebuilt },
+  'misnamed-row': {
+    title: 'a row that names another episode than the archive that it speaks of: nothing is lost',
+    cure: rebuilt,
+  },
   'row-without-archive': { title: 'a row whose archive is gone: the episode is lost here', cure: lost },
   'archive-without-row': {
     title: 'an archive that the index does not know',
@@ -33,14 +39,14 @@ export const findings = {
   'sidecar-damaged': { title: 'a receipt that is none', cure: '--repair writes it from the row' },
   'sidecar-without-archive': {
     title: 'a receipt without its archive',
-    cure: 'unfinished uploads go with the next start; else --repair moves it to quarantine/',
+    cure: 'of an upload that never ended: the next start removes it. Of an episode that was stored: its archive is lost; --repair writes that down and keeps the receipt in quarantine/',
   },
   'sidecar-differs': {
     title: 'a receipt that is not what the row says',
     cure: '--repair takes what agrees with the archive and writes the other anew',
   },
-  'wrong-size': { title: 'an archive of another size than its receipt says', cure: `--repair moves it to quarantine/; ${lost}` },
-  'wrong-hash': { title: 'an archive with other bytes than its receipt says', cure: `--repair moves it to quarantine/; ${lost}` },
+  'wrong-size': { title: 'an archive of another size than its receipt says', cure: contradicted },
+  'wrong-hash': { title: 'an archive with other bytes than its receipt says', cure: contradicted },
   'prune-unfinished': {
     title: 'a pruned episode whose archive is still there',
     cure: 'the next start, prune, or --repair removes the archive',
@@ -65,6 +71,14 @@ export interface Finding {
   /** The episode that it is about. */
   readonly key?: EpisodeKey
 }
+
+/** What may mean that data is gone; it is told first. */
+export const mayBeLost: ReadonlySet<FindingKind> = new Set<FindingKind>([
+  'row-without-archive',
+  'wrong-size',
+  'wrong-hash',
+  'sidecar-without-archive',
+])
 
 /** A receiver at work passes through these for a moment: they count only when they last. */
 export const passing: ReadonlySet<FindingKind> = new Set<FindingKind>([

@@ -10,18 +10,18 @@ export type RepairStep =
   | { readonly do: 'finish-prune'; readonly key: EpisodeKey }
   | { readonly do: 'write-receipt'; readonly key: EpisodeKey; readonly text: string }
   | { readonly do: 'remove-receipt'; readonly key: EpisodeKey }
-  | { readonly do: 'backfill'; readonly key: EpisodeKey }
-  | {
-      readonly do: 'lose'
-      readonly key: EpisodeKey
-      readonly reason: FindingKind
-      readonly detail: string
-      readonly receipt?: Receipt
-    }
+  | { readonly do: 'backfill'; readonly key: EpisodeKey; readonly otherwise?: Loss }
+  | ({ readonly do: 'lose'; readonly key: EpisodeKey } & Loss)
   | { readonly do: 'rebuild-index' }
   | { readonly do: 'append-row'; readonly key: EpisodeKey }
   | { readonly do: 'cut-tail'; readonly at: string }
   | { readonly do: 'remove-leftover'; readonly at: string }
+
+export interface Loss {
+  readonly reason: FindingKind
+  readonly detail: string
+  readonly receipt?: Receipt
+}
 
 export interface Sick {
   readonly key: EpisodeKey
@@ -71,7 +71,7 @@ export function planRepair(input: RepairInput): RepairPlan {
       if (sick.rows > 0) changes.set(name, mend.receipt)
       else added.push(mend.receipt)
     }
-    if ((mend.do === 'lose' || mend.do === 'backfill') && sick.rows > 0) changes.set(name, 'gone')
+    if ((mend.do === 'lose' || mend.do === 'backfill' || mend.do === 'drop-row') && sick.rows > 0) changes.set(name, 'gone')
   }
   // A row that is only missing is appended: what is there stays as it is.
   const rebuild = input.index.length > 0 || changes.size > 0
@@ -90,18 +90,22 @@ function stepsFor({ key, verdict }: Sick): RepairStep[] {
       if (mend.sidecar) steps.push({ do: 'write-receipt', key, text: mend.text })
       if (mend.row) steps.push({ do: 'append-row', key })
       break
-    case 'lose': {
-      const detail = faults.find(({ kind }) => kind === mend.reason)?.detail ?? ''
-      steps.push({ do: 'lose', key, reason: mend.reason, detail, ...(mend.receipt && { receipt: mend.receipt }) })
+    case 'lose':
+      steps.push({ do: 'lose', key, ...lossOf(mend) })
       break
-    }
     case 'remove-sidecar':
       steps.push({ do: 'remove-receipt', key })
       break
     case 'backfill':
-      steps.push({ do: 'backfill', key })
+      steps.push({ do: 'backfill', key, ...(mend.otherwise && { otherwise: lossOf(mend.otherwise) }) })
       break
+    case 'drop-row':
     case 'nothing':
   }
   return steps
+
+  function lossOf({ reason, receipt }: { reason: FindingKind; receipt: Receipt | undefined }): Loss {
+    const detail = faults.find(({ kind }) => kind === reason)?.detail ?? ''
+    return { reason, detail, ...(receipt && { receipt }) }
+  }
 }

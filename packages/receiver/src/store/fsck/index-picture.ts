@@ -68,6 +68,16 @@ export class IndexPicture {
     })
   }
 
+  /** Rows with one of these hashes. */
+  *withHash(wanted: ReadonlySet<string>): Generator<{ readonly key: EpisodeKey; readonly sha256: string }> {
+    if (wanted.size === 0) return
+    for (const entries of this.#byKey.values())
+      for (const { key, text } of entries) {
+        const sha256 = /"sha256":"([0-9a-f]{64})"/.exec(text)?.[1]
+        if (sha256 !== undefined && wanted.has(sha256)) yield { key, sha256 }
+      }
+  }
+
   #take(line: IndexLine): void {
     const at = `index.jsonl:${line.number}`
     this.#lines = line.number

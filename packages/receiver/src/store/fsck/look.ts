@@ -1,8 +1,9 @@
 /** Holds index, store and the other files against each other: reads everything, changes nothing, and may run beside a receiver. */
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type EpisodeVerdict, judgeEpisode } from '../../core/episode-state.ts'
+import { type EpisodeFacts, type EpisodeVerdict, judgeEpisode } from '../../core/episode-state.ts'
 import { type Finding, passing } from '../../core/finding.ts'
+import { hashOfPhantom, misnamed, ownHash } from '../../core/misnamed.ts'
 import type { EpisodeKey, StoreLayout } from '../layout.ts'
 import { Prunes } from '../prunes.ts'
 import { type Shelf, walkShelves, walkStrays } from '../walk.ts'
@@ -22,6 +23,7 @@ export interface LookOptions {
 export interface Ill {
   readonly key: EpisodeKey
   readonly rows: number
+  readonly facts: EpisodeFacts
   readonly verdict: EpisodeVerdict
 }
 
@@ -64,6 +66,7 @@ export class Picture {
     }
     if (!options.running()) picture.leftovers = await lookLeftovers(layout)
     await picture.#settle(options.running)
+    picture.#settleMisnamed()
     return picture
   }
 
@@ -100,9 +103,29 @@ export class Picture {
     })
     const verdict = judgeEpisode(facts)
     const name = `${key.host}/${key.id}`
-    if (verdict.faults.length > 0) this.ill.set(name, { key, rows: rows.length, verdict })
+    if (verdict.faults.length > 0) this.ill.set(name, { key, rows: rows.length, facts, verdict })
     else this.ill.delete(name)
     return facts.archive !== undefined
+  }
+
+  /** A row whose id was edited speaks of an archive that is there: no loss. */
+  #settleMisnamed(): void {
+    const phantoms = [...this.ill.values()].flatMap((ill) => {
+      const sha256 = hashOfPhantom(ill.facts)
+      return sha256 === undefined ? [] : [{ ill, sha256 }]
+    })
+    const names = new Set(phantoms.map(({ ill }) => nameOf(ill.key)))
+    const owners = new Map<string, EpisodeKey>()
+    for (const { key, sha256 } of this.index.withHash(new Set(phantoms.map((one) => one.sha256))))
+      if (!names.has(nameOf(key))) owners.set(sha256, key)
+    for (const { key, facts } of this.ill.values()) {
+      const sha256 = ownHash(facts)
+      if (sha256 !== undefined) owners.set(sha256, key)
+    }
+    for (const { ill, sha256 } of phantoms) {
+      const owner = owners.get(sha256)
+      if (owner) this.ill.set(nameOf(ill.key), { ...ill, verdict: misnamed(owner) })
+    }
   }
 
   /** A receiver at work is in the middle of something: what is a fault stays one. */
@@ -117,6 +140,10 @@ export class Picture {
       for (const { key } of open) await this.#judge(key)
     }
   }
+}
+
+function nameOf({ host, id }: EpisodeKey): string {
+  return `${host}/${id}`
 }
 
 function* keysOf(shelves: readonly Shelf[], index: IndexPicture): Generator<EpisodeKey> {

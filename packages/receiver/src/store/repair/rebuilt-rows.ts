@@ -4,6 +4,7 @@ import { parseObject } from '@cis490/shared/jsonl.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import type { Receipt } from '@cis490/shared/receipt.ts'
 import { judgeEpisode, type RowFacts, receiptFor } from '../../core/episode-state.ts'
+import { hashOfPhantom } from '../../core/misnamed.ts'
 import { IndexPicture } from '../fsck/index-picture.ts'
 import { lookEpisode } from '../fsck/look-episode.ts'
 import type { EpisodeKey, StoreLayout } from '../layout.ts'
@@ -18,12 +19,13 @@ export async function* rebuiltRows(layout: StoreLayout, onRow: (done: number) =>
   await prunes.refresh()
   const receipts = await goodReceipts(layout, prunes)
   const known = new Set(receipts.map(nameOf))
+  const hashes = new Set<string>(receipts.map(({ sha256 }) => sha256))
   const older: NewRow[] = []
   const index = new IndexPicture(layout.index)
   await index.readOn()
   for (const key of index.keys()) {
     if (known.has(nameOf(key))) continue
-    const row = await oldRow(layout, key, index.rowsOf(key), prunes.has(key))
+    const row = await oldRow(layout, key, index.rowsOf(key), { pruned: prunes.has(key), hashes })
     if (!row) continue
     if ('receipt' in row) receipts.push(row.receipt)
     else older.push(row)
@@ -59,10 +61,13 @@ async function oldRow(
   layout: StoreLayout,
   key: EpisodeKey,
   rows: readonly RowFacts[],
-  pruned: boolean,
+  { pruned, hashes }: { readonly pruned: boolean; readonly hashes: ReadonlySet<string> },
 ): Promise<NewRow | undefined> {
-  const hashes = rows.length > 1 ? 'always' : 'never'
-  const facts = await lookEpisode(layout, key, rows, pruned, { hashes, uploading: new Set() })
+  // In the new chain each row vouches for the one before: what is doubtful now must not get in unread.
+  const doubtful = rows.length > 1 || rows.some(({ confirmed }) => confirmed !== true)
+  const facts = await lookEpisode(layout, key, rows, pruned, { hashes: doubtful ? 'always' : 'never', uploading: new Set() })
+  const phantom = hashOfPhantom(facts)
+  if (phantom !== undefined && hashes.has(phantom)) return undefined
   // The next line's `prev` tells that it was edited, and nothing in the store speaks for it.
   const invented = !facts.archive && !pruned && rows.every(({ confirmed }) => confirmed === false)
   const [first] = rows

@@ -7,7 +7,7 @@ import { Journal } from '@cis490/shared/node/journal.ts'
 import { takeLock } from '@cis490/shared/node/process-lock.ts'
 import type { Receipt } from '@cis490/shared/receipt.ts'
 import type { LossRow } from '../../core/loss.ts'
-import type { RepairPlan, RepairStep } from '../../core/repair-plan.ts'
+import type { Loss, RepairPlan, RepairStep } from '../../core/repair-plan.ts'
 import type { EpisodeKey, StoreLayout } from '../layout.ts'
 import { LossLog } from '../losses.ts'
 import { below, isThere, moveToQuarantine, quarantinePlace } from '../quarantine.ts'
@@ -20,8 +20,8 @@ export interface RepairPorts {
   /** Who is asking, for `losses.jsonl`. */
   readonly by: string
   now(): number
-  /** A new receipt for an archive of which nothing is known any more. @returns it, or why not */
-  backfill(key: EpisodeKey): Promise<Backfilled>
+  /** A new receipt for an archive of which nothing sound is known any more. @param whole all of it has to unpack @returns it, or why not */
+  backfill(key: EpisodeKey, whole: boolean): Promise<Backfilled>
   onStep?(done: number): void
 }
 
@@ -70,9 +70,9 @@ export class Repair {
       case 'write-receipt':
         return await this.#writeReceipt(step.key, step.text)
       case 'backfill':
-        return await this.#backfill(step.key)
+        return await this.#backfill(step.key, step.otherwise)
       case 'lose':
-        return await this.#lose(step.key, step.reason, step.detail, step.receipt)
+        return await this.#lose(step.key, step)
       case 'rebuild-index':
         return await this.#rebuildIndex()
       case 'cut-tail':
@@ -99,9 +99,12 @@ export class Repair {
     await moveOver(temp, this.#layout.sidecar(key))
   }
 
-  async #backfill(key: EpisodeKey): Promise<void> {
-    const made = await this.#ports.backfill(key)
-    if ('refused' in made) return await this.#lose(key, 'archive-without-sidecar', made.refused, undefined)
+  async #backfill(key: EpisodeKey, otherwise: Loss | undefined): Promise<void> {
+    const made = await this.#ports.backfill(key, otherwise !== undefined)
+    if ('refused' in made) {
+      if (otherwise) return await this.#lose(key, { ...otherwise, detail: `${otherwise.detail}; ${made.refused}` })
+      return await this.#lose(key, { reason: 'archive-without-sidecar', detail: made.refused })
+    }
     await this.#writeReceipt(key, JSON.stringify(made.receipt))
     const name = `${key.host}/${key.id}`
     if (this.#changes.has(name)) this.#changes.set(name, made.receipt)
@@ -109,7 +112,7 @@ export class Repair {
   }
 
   /** Written down first, with the places to which it goes. */
-  async #lose(key: EpisodeKey, reason: string, detail: string, receipt: Receipt | undefined): Promise<void> {
+  async #lose(key: EpisodeKey, { reason, detail, receipt }: Loss): Promise<void> {
     const at = timestamp(this.#ports.now())
     const moves: { from: string; to: string }[] = []
     for (const from of [this.#layout.archive(key), this.#layout.sidecar(key)])

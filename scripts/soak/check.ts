@@ -50,7 +50,15 @@ export interface Stored {
 export type HeldReceipt = Pick<StoredRow, 'host' | 'id' | 'sha256'>
 
 /** Answers that an honest upload may get from a healthy receiver on a bad line. */
-const expectedCodes = new Set(['content-conflict', 'upload-in-progress', 'overloaded', 'rate', 'too-slow', 'gate-unavailable'])
+const expectedCodes = new Set([
+  'content-conflict',
+  'upload-in-progress',
+  'overloaded',
+  'rate',
+  'too-slow',
+  'half-closed',
+  'gate-unavailable',
+])
 
 export function checkHistory(
   puts: readonly Put[],

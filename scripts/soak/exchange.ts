@@ -29,7 +29,9 @@ export function read(answer: WireAnswer | undefined): Pick<Put, 'outcome' | 'sta
   const text = answer.body.toString()
   if (status === 200 || status === 201) return { outcome: 'ok', status, receipt: text }
   const problem = parseObject(text)
-  const code = String(problem?.['code'] ?? '')
+  // Where the line was half-closed the receiver is right: these were not the bytes.
+  const halfClosed = String(problem?.['detail']).startsWith('the connection was closed for sending')
+  const code = halfClosed ? 'half-closed' : String(problem?.['code'] ?? '')
   const outcome: Outcome = status >= 500 && code !== 'overloaded' && code !== 'gate-unavailable' ? 'info' : 'fail'
   const stored = problem?.['stored_sha256']
   return { outcome, status, code, ...(typeof stored === 'string' && { stored }) }

@@ -148,3 +148,30 @@ test('while the receiver runs, --repair and backfill say to stop it first, and f
   }
   expect((await store.run('fsck')).code).toBe(0)
 })
+
+test('the command puts what may be lost first, and ends with what to do next', async () => {
+  const store = await threeEpisodes()
+  writeFileSync(join(store.layout.episodes, 'lab-07', 'hello.txt'), '')
+  unlinkSync(archive(store))
+  const { stdout } = await store.run('fsck')
+  expect(stdout.split('\n')[0]).toMatch(/^row-without-archive: /)
+  expect(stdout).toContain('\n  episodes/lab-07/hello.txt\n')
+  expect(stdout.trimEnd().split('\n').at(-1)).toBe(
+    'next: stop cis490-receiver, then cis490-receiver fsck --repair; up to 1 episode will be written off',
+  )
+  const repaired = await store.run('fsck', '--repair')
+  expect(repaired.stdout).toMatch(/^LOST lab-07\/ep-2: /)
+  expect(repaired.stdout).toMatch(/\nwrote the index anew and kept the old one as index\.jsonl\.before-2\S+\n/)
+  const explained = await store.run('explain', 'ep-2')
+  expect(explained.stdout).toMatch(/send the same bytes again.*the id is free.*quarantine\/lab-07\/ep-2\.json/)
+})
+
+test('with --json a fault is a document too', async () => {
+  const store = await threeEpisodes()
+  rmSync(store.layout.root, { recursive: true })
+  const run = await store.run('fsck', '--repair', '--json')
+  expect([run.code, JSON.parse(run.stdout)]).toEqual([
+    3,
+    { error: `state_dir: ${store.layout.root} is not there; see ${store.config}`, exit_code: 3 },
+  ])
+})

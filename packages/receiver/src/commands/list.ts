@@ -25,10 +25,17 @@ export function registerList(program: Command): void {
 async function run(options: ListOptions): Promise<void> {
   const query = queryOf(options)
   const { layout, known } = openStore(options)
-  const batches = episodesOf(passOver(layout, { query, known: await known(), label: 'list' }))
+  let tainted = 0
+  const onTainted = () => {
+    tainted += 1
+  }
+  const batches = episodesOf(passOver(layout, { query, known: await known(), label: 'list', onTainted }))
   const out = new Output()
   if (options.json) await printEpisodes(out, {}, batches)
-  else await printLines(out, batches)
+  else {
+    await printLines(out, batches)
+    await out.write(tainted === 0 ? '\n' : `, ${tainted} tainted left out\n`)
+  }
   process.exitCode = exit.clean
 }
 
@@ -46,7 +53,7 @@ async function printLines(out: Output, batches: Batches): Promise<void> {
     bytes += episodes.reduce((sum, episode) => sum + (episode.bytes ?? 0), 0)
     if (out.gone) break
   }
-  await out.write(`${counted(count, 'episode')}, ${formatSize(bytes)}\n`)
+  await out.write(`${counted(count, 'episode')}, ${formatSize(bytes)}`)
 }
 
 /** Time, host, id, commit, size, and what stands against it. */

@@ -1,5 +1,6 @@
 /** Standard output for long results: waits for a slow reader, and ends quietly when the reader has gone (`| head`). */
 import { once } from 'node:events'
+import { beginOutput } from '@cis490/shared/node/cli.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 
 export class Output {
@@ -18,6 +19,7 @@ export class Output {
   }
 
   async write(text: string): Promise<void> {
+    if (text !== '') beginOutput()
     if (this.#gone || text === '' || process.stdout.write(text)) return
     await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')]).catch(() => undefined)
   }

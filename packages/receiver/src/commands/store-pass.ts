@@ -23,16 +23,18 @@ export interface Pass {
   readonly label: string
   /** Offset in the index at which it ends. */
   readonly to?: number
+  /** Told of each row that would be listed were it not tainted. */
+  readonly onTainted?: () => void
 }
 
 /** @returns batches of rows, with the offset up to which the index was looked at */
 export async function* passOver(
   layout: StoreLayout,
-  { query, known, label, to }: Pass,
+  { query, known, label, to, onTainted }: Pass,
 ): AsyncGenerator<{ readonly episodes: readonly ListedEpisode[]; readonly at: number }> {
   const total = to ?? (await indexBytes(layout))
   const bar = passBar(label, total)
-  for await (const batch of listEpisodes(layout, query, known, { to: total })) {
+  for await (const batch of listEpisodes(layout, query, known, { to: total, onTainted })) {
     bar?.update(batch.at)
     yield batch
   }

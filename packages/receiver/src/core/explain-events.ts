@@ -19,6 +19,8 @@ export interface Act {
   readonly at: string
   readonly reason: string
   readonly by?: string | undefined
+  /** Of a loss: where what is left of it lies, below the state folder. */
+  readonly kept?: readonly string[] | undefined
 }
 
 export interface EpisodeTrace {
@@ -43,8 +45,13 @@ export function eventsOf(trace: EpisodeTrace): ExplainEvent[] {
     ...(row ? [indexed(row, receipt, archive)] : []),
     ...trace.taints.map(tainted),
     ...trace.prunes.map((act) => event(act, 'pruned', `taken out of the store by ${act.by ?? 'somebody'}: ${act.reason}`)),
-    ...trace.losses.map((act) => event(act, 'lost', `found to be lost: ${act.reason}`)),
+    ...trace.losses.map((act) => lost(act)),
   ]
+}
+
+function lost(act: Act): ExplainEvent {
+  const kept = act.kept?.length ? `; what is left of it: ${act.kept.join(', ')}` : ''
+  return event(act, 'lost', `found to be lost: ${act.reason}${kept}`)
 }
 
 function event({ at }: { at: string }, what: string, text: string, data: object = {}): ExplainEvent {

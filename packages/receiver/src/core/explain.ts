@@ -63,7 +63,7 @@ function nextOf(state: Explanation['state'], trace: EpisodeTrace, tainted: Taint
     case 'uploading':
       return 'the host goes on with its upload by itself'
     case 'lost':
-      return 'run cis490-receiver fsck; if the host still has it, cis490-agent outbox list shows it there'
+      return nextOfLost(trace)
     case 'refused': {
       const code = trace.rejects.at(-1)?.code
       return isProblemCode(code) ? afterRefusal[problems[code].consequence] : 'see the last refusal'
@@ -71,4 +71,13 @@ function nextOf(state: Explanation['state'], trace: EpisodeTrace, tainted: Taint
     case 'unknown':
       return 'nothing has come of it: ask the host, cis490-agent why'
   }
+}
+
+/** A repair that wrote the loss down has freed the id; before it the row still promises these bytes. */
+function nextOfLost({ losses }: EpisodeTrace): string {
+  const loss = losses.at(-1)
+  const again = 'send the same bytes again, from the host (cis490-agent outbox list shows what it has), a backup or an export'
+  if (!loss) return `${again}; or write the loss down: cis490-receiver fsck --repair`
+  const kept = loss.kept?.length ? `; look at what the repair kept: ${loss.kept.join(', ')}` : ''
+  return `${again}: the id is free${kept}`
 }

@@ -73,8 +73,9 @@ export function chooseTarget(
   const [only] = commits
   if (only !== undefined) return { kind: 'commit', commit: CommitSha.parse(only) }
   const where = host === undefined ? 'no stored episode' : `no stored episode of ${host}`
+  const short = prefix === undefined && /^[0-9a-f]+$/i.test(text) ? `; for a commit write at least ${shortest} digits of it` : ''
   const looked = [...(prefix === undefined ? [] : ['a commit that begins so']), ...(id === undefined ? [] : ['this id'])]
-  return { kind: 'unknown', detail: `${text}: ${where} has ${looked.join(' or ')}` }
+  return { kind: 'unknown', detail: `${text}: ${where} has ${looked.join(' or ')}${short}` }
 }
 
 function chooseHost(id: EpisodeId, hosts: ReadonlySet<string | undefined>, host: HostName | undefined): Chosen {

@@ -3,7 +3,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { ConfigError } from '@cis490/shared/node/config-file.ts'
 import { ed25519KeyId, ed25519Sign, rawEd25519 } from '@cis490/shared/node/ed25519.ts'
-import { messageOf } from '@cis490/shared/node/errno.ts'
+import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
 import { formatReceiptSignature, type ReceiptKeys, vouchText } from '@cis490/shared/receipt-signature.ts'
 
 interface SigningKey {
@@ -92,7 +92,8 @@ function readPrivate(path: string): string {
     return readFileSync(path, 'utf8')
   } catch (error) {
     if (error instanceof ConfigError) throw error
-    throw new ConfigError(`receipts.key_file: cannot read ${path}: ${messageOf(error).split(',')[0]}`)
+    const step = isErrno(error, 'ENOENT') ? '; make it: cis490-receiver receipt-key create' : ''
+    throw new ConfigError(`receipts.key_file: cannot read ${path}: ${messageOf(error).split(',')[0]}${step}`)
   }
 }
 

@@ -25,6 +25,8 @@ export interface ListKnowledge {
 export interface ListSpan {
   /** Offset in the index at which the list ends. */
   readonly to?: number
+  /** Told of each row that would be listed were it not tainted. */
+  readonly onTainted?: (() => void) | undefined
 }
 
 /** @property at offset in the index up to which rows were looked at */
@@ -49,12 +51,17 @@ export async function* listEpisodes(
 ): AsyncGenerator<ListedBatch> {
   let left = query.limit ?? Number.POSITIVE_INFINITY
   const needle = query.host && JSON.stringify(query.host)
-  for await (const { lines, at } of scanLines(layout.index, { ...span, from: query.cursor?.offset ?? 0, needle })) {
+  const { to, onTainted } = span
+  for await (const { lines, at } of scanLines(layout.index, {
+    ...(to !== undefined && { to }),
+    from: query.cursor?.offset ?? 0,
+    needle,
+  })) {
     const episodes: ListedEpisode[] = []
     for (const { bytes, end } of lines) {
       // A damaged line is no episode; fsck tells of it.
       const row = asRow(parseObject(bytes.toString('utf8')))
-      const listed = row && take(row, query, known)
+      const listed = row && take(row, query, known, onTainted)
       if (!listed) continue
       episodes.push({ ...listed, cursor: encodeCursor({ offset: end, line: shortHash(bytes) }) })
       left -= 1
@@ -65,10 +72,19 @@ export async function* listEpisodes(
   }
 }
 
-function take(row: IndexRow, query: EpisodeQuery, { taints, prunedBy }: ListKnowledge): (IndexRow & Marks) | undefined {
+function take(
+  row: IndexRow,
+  query: EpisodeQuery,
+  { taints, prunedBy }: ListKnowledge,
+  onTainted: (() => void) | undefined,
+): (IndexRow & Marks) | undefined {
   const tainted = taints.of(row)
   const pruned = prunedBy(row)
-  if (!matches(query, row, { tainted: tainted !== undefined, pruned: pruned !== undefined })) return undefined
+  const is = { tainted: tainted !== undefined, pruned: pruned !== undefined }
+  if (!matches(query, row, is)) {
+    if (is.tainted && query.tainted === 'exclude' && matches(query, row, { ...is, tainted: false })) onTainted?.()
+    return undefined
+  }
   return { ...row, ...(tainted && { tainted }), ...(pruned && { pruned }) }
 }
 

@@ -13,7 +13,14 @@ import type { StoreLayout } from './layout.ts'
 import { scanLines } from './line-scan.ts'
 import { readTaints } from './taints.ts'
 
-const ActRow = z.looseObject({ at: z.string(), id: z.string(), host: z.string(), reason: z.string(), by: z.string().optional() })
+const ActRow = z.looseObject({
+  at: z.string(),
+  id: z.string(),
+  host: z.string(),
+  reason: z.string(),
+  by: z.string().optional(),
+  kept: z.array(z.string()).optional(),
+})
 const UploadRow = z.looseObject({
   ...{ id: z.string(), host: z.string(), offset: z.number(), length: z.number(), created_at: z.string() },
   expires_at: z.string().optional(),

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { printableLines } from '../printable.ts'
 import { ConfigError } from './config-file.ts'
 import { messageOf } from './errno.ts'
+import { explainErrno } from './errno-text.ts'
 
 export const exit = { clean: 0, findings: 1, usage: 2, undetermined: 3, config: 78 } as const
 
@@ -40,8 +41,18 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
   try {
     await program.parseAsync(argv)
   } catch (error) {
-    process.exitCode = report(program.name(), error)
+    const code = report(program.name(), error)
+    process.exitCode = code
+    // A document that was begun is not followed by another.
+    if (code !== exit.clean && argv.includes('--json') && !outputBegun) printJson({ error: shown(error), exit_code: code })
   }
+}
+
+let outputBegun = false
+
+/** Told by whoever writes its document to stdout by itself. */
+export function beginOutput(): void {
+  outputBegun = true
 }
 
 function report(name: string, error: unknown): number {
@@ -61,10 +72,11 @@ function report(name: string, error: unknown): number {
 
 /** A message may quote what came from outside. */
 function shown(error: unknown): string {
-  return printableLines(messageOf(error)).join('\n')
+  return printableLines(explainErrno(error) ?? messageOf(error)).join('\n')
 }
 
 /** One JSON document on stdout. */
 export function printJson(value: unknown): void {
+  beginOutput()
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
 }

@@ -8,7 +8,7 @@ export interface ProcessLock extends Disposable {
 
 /** @returns the lock, or undefined while another process holds it */
 export function takeLock(path: string): ProcessLock | undefined {
-  const database = new DatabaseSync(path)
+  const database = openDatabase(path)
   try {
     // The journal stays in memory: a lock that writes could not be taken on a full disk.
     database.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
@@ -18,4 +18,15 @@ export function takeLock(path: string): ProcessLock | undefined {
     throw error
   }
   return { path, [Symbol.dispose]: () => database.close() }
+}
+
+/** SQLite says neither which file nor why. */
+function openDatabase(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path)
+  } catch (cause) {
+    throw new Error(`cannot open the lock ${path}: no permission, or no such folder; run it as the user of the service`, {
+      cause,
+    })
+  }
 }

@@ -175,3 +175,9 @@ test('with --json a fault is a document too', async () => {
     { error: `state_dir: ${store.layout.root} is not there; see ${store.config}`, exit_code: 3 },
   ])
 })
+
+test('a list in which everything is tainted says so', async () => {
+  const store = await threeEpisodes()
+  expect((await store.run('taint', 'ep-2', '--reason', 'a sensor was loose')).code).toBe(0)
+  expect((await store.run('list')).stdout).toMatch(/\n2 episodes, .*, 1 tainted left out\n$/)
+})

@@ -58,6 +58,10 @@ describe('a word', () => {
   test('is a commit also where no episode has it yet, if it is whole', () => {
     expect(choose(sha('a'), [], [])).toEqual({ kind: 'commit', commit: sha('a') })
     expect(choose('aaaaaaa', [], [])).toMatchObject({ kind: 'unknown' })
+    expect(choose('734d', [], [])).toMatchObject({
+      kind: 'unknown',
+      detail: '734d: no stored episode has this id; for a commit write at least 7 digits of it',
+    })
   })
   test('is the id of an episode, of one host', () => {
     expect(choose('run-1', [], ['lab-07'])).toEqual({ kind: 'id', id: 'run-1' })

@@ -12,7 +12,7 @@ export function explainErrno(error: unknown): string | undefined {
   const what = dest ?? path
   const subject = what ?? 'the file'
   const tried = `cannot ${deeds[syscall ?? ''] ?? 'use'} ${subject}`
-  switch (code) {
+  switch (code ?? '') {
     case 'EACCES':
     case 'EPERM':
       return `${tried}: no permission; run it as the user of the service, or as root`

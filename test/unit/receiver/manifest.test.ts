@@ -164,9 +164,9 @@ describe('the commands', { timeout: 180_000 }, () => {
   test('what is no manifest, or cannot be written, is said in one line', async () => {
     store = await makeStore()
     for (const [args, line] of [
-      [['--verify', '/nowhere'], 'ENOENT'],
+      [['--verify', '/nowhere'], 'cannot open /nowhere: it is not there'],
       [['--verify', store.config], 'this is no manifest'],
-      [['--out', '/nowhere/m.jsonl'], '--out /nowhere/m.jsonl: ENOENT'],
+      [['--out', '/nowhere/m.jsonl'], '--out /nowhere/m.jsonl: cannot open'],
     ] as const) {
       const run = await store.run('manifest', ...args)
       expect([run.code, run.stderr.trimEnd().split('\n').length]).toEqual([3, 1])

@@ -4,6 +4,7 @@ import { relative } from 'node:path'
 import { counted } from '@cis490/shared/counted.ts'
 import { type CommonOptions, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
+import { explainErrno } from '@cis490/shared/node/errno-text.ts'
 import { makeProgress } from '@cis490/shared/node/progress.ts'
 import { printable } from '@cis490/shared/printable.ts'
 import type { ManifestEntry, ManifestHeader } from '../core/manifest.ts'
@@ -17,7 +18,7 @@ import { openStore } from './store-pass.ts'
 export async function verifyManifest(path: string, options: CommonOptions & { hashes?: true }): Promise<void> {
   const { layout, known } = openStore(options)
   const { header, items } = await readManifest(path).catch((error: unknown) => {
-    throw new UserError(`--verify ${path}: ${messageOf(error)}`)
+    throw new UserError(`--verify ${path}: ${explainErrno(error) ?? messageOf(error)}`)
   })
   const knowledge = await known()
   const findings: ManifestFinding[] = []

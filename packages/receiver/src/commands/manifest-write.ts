@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { counted } from '@cis490/shared/counted.ts'
 import { printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
+import { explainErrno } from '@cis490/shared/node/errno-text.ts'
 import { formatSize } from '@cis490/shared/size.ts'
 import type { ManifestEntry, ManifestHeader } from '../core/manifest.ts'
 import { NewFile } from '../store/new-file.ts'
@@ -30,7 +31,7 @@ export async function save(out: string, header: ManifestHeader, batches: Batches
     for await (const batch of batches) await file.write(batch.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
     await file.publish()
   } catch (error) {
-    throw new UserError(`--out ${out}: ${messageOf(error)}`)
+    throw new UserError(`--out ${out}: ${explainErrno(error) ?? messageOf(error)}`)
   }
   if (json) printJson(header)
   else process.stdout.write(`${path}: ${counted(header.count, 'episode')}, ${formatSize(header.bytes)}${leftOut(header)}\n`)

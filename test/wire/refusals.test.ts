@@ -143,8 +143,8 @@ describe('the path of an upload', () => {
     ['bad-suffix', '/v1/episodes/a'],
     ['bad-suffix', '/v1/episodes/a.tar.gz'],
     ['bad-suffix', '/v1/episodes/a.tar'],
-    ['not-found', '/v1/episodes'],
-    ['not-found', '/v1/../v1/episodes'],
+    ['method-not-allowed', '/v1/episodes'],
+    ['method-not-allowed', '/v1/../v1/episodes'],
     ['not-found', '/v1/nothing'],
   ]
   it.each(cases)('gets %s for %s', async (code, target) => {

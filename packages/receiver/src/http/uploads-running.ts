@@ -16,6 +16,7 @@ interface Day {
 
 export class UploadsRunning {
   readonly #keys = new Set<string>()
+  readonly #publishing = new Set<string>()
   readonly #perHost = new Map<HostName, number>()
   readonly #declared = new Map<HostName, number>()
   readonly #today = new Map<HostName, Day>()
@@ -68,6 +69,17 @@ export class UploadsRunning {
         this.#wake()
       },
     }
+  }
+
+  /** From the first of its names until its row is durable: what lies there is no promise yet. */
+  publishing(host: HostName, id: EpisodeId): Disposable {
+    const key = `${host}/${id}`
+    this.#publishing.add(key)
+    return { [Symbol.dispose]: () => void this.#publishing.delete(key) }
+  }
+
+  isPublishing(host: HostName, id: EpisodeId): boolean {
+    return this.#publishing.has(`${host}/${id}`)
   }
 
   /** @param length bytes that it may still take on the disk, where nobody else counts them */

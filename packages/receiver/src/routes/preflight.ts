@@ -60,12 +60,19 @@ export async function preflight(
   // A name that another request has just given may not be durable, or have no row: who looks is alone with it.
   using held = looks ? ports.running.hold(key.host, key.id) : undefined
   const stored = held ? await findSettled(key, ports) : undefined
+  // Beside a request that only sends it again it is as stored as ever.
+  const there = claim.ifNoneMatch && !held && (await isThere(key, ports))
   ports.admitConnection(peer, request.socket)
   const open = resumable && length !== undefined && ports.uploads.openFor(key, uploadFacts(claim, length), Date.now())
   admitLoad(open || stored ? 0 : length, key.host, freeBytes, ports)
-  if (claim.ifNoneMatch && stored) throw new Refusal('already-exists', 'this episode is stored already')
+  if (claim.ifNoneMatch && (stored || there)) throw new Refusal('already-exists', 'this episode is stored already')
   if (looks && !held) throw inFlight()
   return { key, gate, stored }
+}
+
+async function isThere(key: EpisodeKey, { episodes, running, inDoubt }: PreflightPorts): Promise<boolean> {
+  const found = await episodes.find(key)
+  return found !== undefined && !running.isPublishing(key.host, key.id) && !inDoubt()
 }
 
 /** The caller holds the key. @throws Refusal where what was found may be the work of a publication that failed */

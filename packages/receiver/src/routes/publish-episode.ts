@@ -99,7 +99,7 @@ function promiseNothingInDoubt(ports: PublishPorts): void {
 async function bringBack(key: EpisodeKey, body: WholeBody, lost: Stored, ports: PublishPorts): Promise<Stored> {
   await body.sync(lost.text)
   promiseNothingInDoubt(ports)
-  await orPoison(ports, async () => {
+  await orPoison(key, ports, async () => {
     if (!(await ports.episodes.bringBack(key, body.path))) throw publishedElsewhere()
   })
   ports.log.warn({ event: 'archive-brought-back', ...key }, 'an archive that was lost was sent again and is stored again')
@@ -107,7 +107,7 @@ async function bringBack(key: EpisodeKey, body: WholeBody, lost: Stored, ports: 
 }
 
 async function link(key: EpisodeKey, body: WholeBody, receipt: Receipt, ports: PublishPorts): Promise<void> {
-  await orPoison(ports, async () => {
+  await orPoison(key, ports, async () => {
     if (!(await ports.episodes.publish(key, { archive: body.path, sidecar: body.sidecarPath }))) throw publishedElsewhere()
     await ports.index.append(receipt)
   })
@@ -117,7 +117,8 @@ function publishedElsewhere(): Refusal {
   return new Refusal('upload-in-progress', 'another process published this id just now', { retry_after_s: 5 })
 }
 
-async function orPoison(ports: PublishPorts, act: () => Promise<void>): Promise<void> {
+async function orPoison(key: EpisodeKey, ports: PublishPorts, act: () => Promise<void>): Promise<void> {
+  using _publishing = ports.running.publishing(key.host, key.id)
   try {
     await act()
   } catch (error) {

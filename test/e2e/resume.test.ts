@@ -55,7 +55,7 @@ test('an agent that is killed in the middle of an upload goes on where it was', 
   await first.ended
   const shown = JSON.parse((await lab.agent('outbox', 'show', 'large', '--json')).stdout) as Record<string, unknown>
   expect(shown).toMatchObject({ lane: 'ready', upload_offset: 32 * mib })
-  expect((await lab.agent('status')).stdout).toContain('uploading    large: 32.0 MiB of 40.0 MiB arrived')
+  expect((await lab.agent('status')).stdout).toContain('upload stopped large: 32.0 MiB of 40.0 MiB arrived')
   proxy.plan = () => ({})
   proxy.resetAll()
   await using second = lab.startAgent()

@@ -13,7 +13,7 @@ const rate = Size.default(0).refine((bytes) => bytes === 0 || bytes >= leastRate
 })
 
 const windows = z.array(
-  z.string().superRefine((text, context) => {
+  z.string({ error: 'each window is a text like "Mon..Fri 20:00..06:00"' }).superRefine((text, context) => {
     const window = parseWindow(text)
     if (typeof window === 'string') context.addIssue({ code: 'custom', message: window })
   }),

@@ -16,12 +16,17 @@ export function parseSize(text: string): number | undefined {
 }
 
 /** A configuration value in bytes; a bare number is taken too. */
-export const Size = z.union([z.string(), z.int().nonnegative()]).transform((value, context) => {
-  const bytes = typeof value === 'number' ? value : parseSize(value)
-  if (bytes !== undefined) return bytes
-  context.addIssue({ code: 'custom', message: `"${value}" is no size; write a number and B, KiB, MiB, GiB or TiB, like "64MiB"` })
-  return z.NEVER
-})
+export const Size = z
+  .union([z.string(), z.int().nonnegative({ error: 'a size is 0 or more; write it like "64MiB"' })])
+  .transform((value, context) => {
+    const bytes = typeof value === 'number' ? value : parseSize(value)
+    if (bytes !== undefined) return bytes
+    context.addIssue({
+      code: 'custom',
+      message: `"${value}" is no size; write a number and B, KiB, MiB, GiB or TiB, like "64MiB"`,
+    })
+    return z.NEVER
+  })
 
 /** 1_572_864 -> "1.5 MiB" */
 export function formatSize(bytes: number): string {

@@ -156,9 +156,10 @@ describe('room', () => {
 describe('outbox', () => {
   const none = { count: 0, bytes: 0 }
   const some = { count: 2, bytes: 10 }
-  const summary = (more: Partial<OutboxSummary['lanes']>, stuck: OutboxSummary['stuck'] = []): OutboxSummary => ({
+  const summary = (more: Partial<OutboxSummary['lanes']>, stuck: OutboxSummary['stuck'] = [], unstamped = 0): OutboxSummary => ({
     lanes: { ready: none, gated: none, quarantine: none, ...more },
     oldest_age_s: 60,
+    unstamped,
     stuck,
     tombstones: { count: 0, last: [] },
   })
@@ -166,6 +167,12 @@ describe('outbox', () => {
     ['empty is well', summary({}), 'pass', 'empty'],
     ['what is ready goes by itself', summary({ ready: some }), 'pass', '2 ready'],
     ['gated episodes wait for an update', summary({ gated: some }), 'warn', 'gated lane'],
+    [
+      'an update does not help those without a full hash',
+      summary({ gated: some }, [], 2),
+      'warn',
+      '2 episodes on the gated lane without a full commit hash',
+    ],
     ['quarantine comes before gated', summary({ gated: some, quarantine: some }), 'warn', 'refused for good'],
     [
       'all that is wrong is told, a broken meta.json too',
@@ -176,6 +183,11 @@ describe('outbox', () => {
     ['an episode that never finishes is told', summary({}, [{ id: 'ep-9', reason: 'old' }]), 'warn', 'episode-stuck'],
   ])('%s', async (_, value, outcome, text) => {
     expect(await outboxCheck(async () => value).run(signal)).toMatchObject({ outcome, text: expect.stringContaining(text) })
+  })
+
+  test('each trouble has its own remedy: stuck folders are not in the outbox', async () => {
+    const { remedy } = await outboxCheck(async () => summary({ quarantine: some }, [{ id: 'ep-9', reason: 'old' }])).run(signal)
+    expect(remedy).toMatch(/stop the daemon.*release or drop.*; touch meta.json/)
   })
 
   test('an outbox that cannot be read is a fail', async () => {

@@ -38,7 +38,7 @@ describe('the end of a pause', () => {
   test.each([
     ['teatime', 'write it like 18:00'],
     ['25:00', 'write it like 18:00'],
-    ['2026-11-23', 'write it like 18:00'],
+    ['2026-11-23', 'needs an hour; write it like "2026-11-23 18:00"'],
     ['2026-11-20 12:00', 'is over already'],
   ])('%s is none', (text, why) => expect(parseUntil(text, now)).toContain(why))
 })

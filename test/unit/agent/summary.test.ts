@@ -32,6 +32,8 @@ test('what could not be packed has no archive, so it has no age', async () => {
   expect(await summarize(agent.config, Date.now() + 60_000)).toMatchObject({
     lanes: { quarantine: { count: 1 } },
     oldest_age_s: null,
+    unstamped: 0,
+    unpacked: 0,
   })
 })
 
@@ -50,6 +52,7 @@ test('second copies, tombstones, recordings, quota and what waits for room are c
   const summary = await summarize(agent.config, Date.now())
   expect(summary).toMatchObject({
     recording: 1,
+    unpacked: 1,
     tombstones: { count: 1, last: [{ id: 'gone', reason: 'lens cap' }] },
     room: { quota_bytes: 6144, second_copies: { count: 1 }, stopped: { reason: 'quota', first: 'big', count: 1 } },
   })

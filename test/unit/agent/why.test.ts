@@ -55,6 +55,12 @@ describe('the last sentence says what happens next', () => {
     ],
     ['ready with backoff', { entry: { ...entry, next_at: '2026-11-21T10:05:00.000Z' } }, {}, 'by itself at 2026-11-21T10:05'],
     ['gated', { entry: { ...entry, lane: 'gated' } }, { gate: 'refuse' }, 'until the gate lets its commit in'],
+    [
+      'gated without a full hash, which no window lets in',
+      { entry: { ...entry, lane: 'gated', last: { at, status: 400, code: 'commit-malformed' } } },
+      { gate: 'refuse' },
+      'the recorder must write one into code_version.commit of meta.json; give this one up: cis490-agent outbox drop run-1',
+    ],
     ['gated by yesterday', { entry: { ...entry, lane: 'gated' } }, { gate: 'accept' }, 'the gate lets its commit in by now'],
     ['quarantine', { entry: { ...entry, lane: 'quarantine' } }, {}, 'cis490-agent outbox show run-1, then release or drop'],
     ['delivered', { receipts: [{ received_at: at }] }, {}, 'nothing: it is delivered'],

@@ -53,6 +53,8 @@ test.each([
   ['08:00..08:00', 'begins and ends at once'],
   ['Mon 20:00..22:00 tomorrow', '"tomorrow" is not understood'],
   ['20:00..22:00 Mon', '"Mon" is not understood'],
+  ['Mon-Fri', 'names no days, write Mon..Fri;'],
+  ['22-06', 'is no date; write 22:00..06:00;'],
   ['*-13-01', 'no date'],
   ['2026-12', 'no date'],
   ['22h..23h', '"22h..23h" is not understood'],

@@ -28,14 +28,23 @@ export function readConfig(options: CommandOptions): AgentConfig {
 /** Another process holds the agent's lock: the daemon, mostly. */
 export class AgentAtWork extends UserError {}
 
+/** How the daemon is stopped for a command that needs its lock, for a person. */
+export const stopAgent = 'sudo systemctl stop cis490-orchestrator, or Ctrl-C where it runs by hand'
+
+export function lockPath({ paths }: AgentConfig): string {
+  return join(paths.state, 'agent.lock')
+}
+
 /** @throws AgentAtWork (exit 3) */
-export async function takeAgentLock(config: AgentConfig): Promise<ProcessLock> {
-  const path = join(config.paths.state, 'agent.lock')
+export async function takeAgentLock(config: AgentConfig, taker: 'daemon' | 'command' = 'command'): Promise<ProcessLock> {
+  const path = lockPath(config)
   await readyFolders(config, 'state', 'outbox')
   const lock = takeLock(path)
   if (lock) return lock
   throw new AgentAtWork(
-    `cis490-agent run is at work (it ships by itself), or another command holds ${path}; try again later`,
+    taker === 'daemon'
+      ? `another cis490-agent run works here, or a command that writes: it holds ${path}`
+      : `cis490-agent run is at work (it ships by itself) or another command, and holds ${path}; stop it first (${stopAgent}), and start it again afterwards`,
     exit.undetermined,
   )
 }

@@ -2,12 +2,13 @@
 import { styleText } from 'node:util'
 import { type CheckResult, exitCodeOf, type Outcome } from '@cis490/shared/check.ts'
 import { addCommand, printJson } from '@cis490/shared/node/cli.ts'
+import { isErrno } from '@cis490/shared/node/errno.ts'
 import { printable } from '@cis490/shared/printable.ts'
 import type { HostReport } from '@cis490/shared/report.ts'
 import type { Command } from 'commander'
 import { defaultConfigFile } from '../config.ts'
 import { action, type CommandOptions, readConfig } from './context.ts'
-import { examine, readPosition } from './examine.ts'
+import { examine, type ReportPosition, readPosition } from './examine.ts'
 
 interface DoctorOptions extends CommandOptions {
   readonly nagios?: true
@@ -21,11 +22,17 @@ export function registerDoctor(program: Command): void {
 
 async function runDoctor(options: DoctorOptions): Promise<number> {
   const config = readConfig(options)
-  const report = await examine(config, await readPosition(config), Date.now)
+  const report = await examine(config, await readPosition(config).catch(unreadPosition), Date.now)
   if (options.json) printJson(report)
   else if (options.nagios) process.stdout.write(`${nagiosLine(report)}\n`)
   else process.stdout.write(`${report.results.flatMap(describe).join('\n')}\n`)
   return options.nagios ? nagiosExit[report.outcome] : exitCodeOf(report.outcome)
+}
+
+/** The checks say what else cannot be read; a report that is only shown needs no number. */
+function unreadPosition(error: unknown): ReportPosition {
+  if (!isErrno(error, 'EACCES', 'EPERM')) throw error
+  return { report_epoch: 'unread', sequence: 0 }
 }
 
 const colour: Record<Outcome, 'green' | 'yellow' | 'red' | 'magenta' | 'gray'> = {

@@ -14,6 +14,8 @@ import { ArchiveDamaged, ArchiveGone, type HostFolder } from '../stick/stick.ts'
 export interface Exported {
   readonly host: HostName
   readonly dir: string
+  /** Only when it was not there: then it may be no stick. */
+  readonly made_folder?: true
   /** Copied now. */
   readonly copied: string[]
   readonly already_there: string[]

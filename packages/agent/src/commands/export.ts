@@ -29,12 +29,13 @@ async function runExport(dir: string, options: CommandOptions): Promise<number> 
   using ending = endOnSignal()
   const config = readConfig(options)
   const identity = signingIdentity(config)
-  await requireFolder(dir)
+  const made = await requireFolder(dir)
   const folder = await HostFolder.open(dir, identity.host)
   const plan = await makePlan(config, folder)
   const done: Exported = {
     host: identity.host,
     dir: folder.path,
+    ...(made && { made_folder: true }),
     copied: [],
     already_there: [],
     left_out: [],
@@ -62,15 +63,16 @@ async function runExport(dir: string, options: CommandOptions): Promise<number> 
   return done.left_out.some(({ reason }) => reason === 'damaged') ? exit.findings : exit.clean
 }
 
-/** Made where it is not there, as copying programs do; but not where sticks are mounted: there it would fill this host's own disk. */
-async function requireFolder(dir: string): Promise<void> {
+/** Made where it is not there, as copying programs do; but not where sticks are mounted: there it would fill this host's own disk. @returns whether it was made */
+async function requireFolder(dir: string): Promise<boolean> {
   const path = resolve(dir)
   const found = await stat(path).catch(() => undefined)
-  if (found?.isDirectory()) return
+  if (found?.isDirectory()) return false
   if (found || /^\/(media|mnt|run\/media)\//.test(path)) throw new UserError(`${dir} is no folder; is the stick mounted?`)
   await mkdir(path).catch((error: unknown) => {
     throw new UserError(`cannot make ${dir}: ${messageOf(error)}`)
   })
+  return true
 }
 
 /** Who signs. @throws UserError, ConfigError */
@@ -105,5 +107,6 @@ function describe(done: Exported): string {
     `${done.already_there.length} were there`,
     ...(done.removed.length > 0 ? [`${done.removed.length} delivered ones removed`] : []),
   ]
-  return `${left}${done.host}: ${counts.join(', ')}: ${done.dir}\non the receiver: cis490-receiver import ${done.dir.slice(0, -done.host.length - 1)}\n`
+  const made = done.made_folder ? 'the folder was not there and was made: is the stick mounted?\n' : ''
+  return `${left}${made}${done.host}: ${counts.join(', ')}: ${done.dir}\non the receiver: cis490-receiver import ${done.dir.slice(0, -done.host.length - 1)}\n`
 }

@@ -1,4 +1,5 @@
 /** `cis490-agent import-receipts DIR`: what the receiver gave to carry back is verified, then settled here or by the running agent. */
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { receiptKeysName, receiptName, receiptsFolder } from '@cis490/shared/export-manifest.ts'
 import type { EpisodeId } from '@cis490/shared/ids.ts'
@@ -46,6 +47,8 @@ interface Settled {
 
 async function run(dir: string, options: Options): Promise<number> {
   const config = readConfig(options)
+  const folder = await stat(dir).catch(() => undefined)
+  if (!folder?.isDirectory()) throw new UserError(`${dir} is no folder; is the stick mounted?`)
   await mustOwn(config.paths.state)
   const pins = new ReceiptPins(config.paths.state, config.receiver.receipt_keys_file)
   const done = await verifyAll(dir, config, pins, options.trustUnsigned === true)

@@ -46,16 +46,17 @@ export async function readRows(config: AgentConfig): Promise<OutboxRow[]> {
   return [...entries, ...refused].sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-/** Columns: id, lane, size (of an upload that has begun also how far it is), age of the archive, attempts, what the last attempt brought, when the next one is due. */
+/** Columns: id, lane, size, what the receiver has of an upload that has begun, age of the archive, attempts, what the last attempt brought, when the next one is due. */
 export async function drawTable(config: AgentConfig, rows: readonly OutboxRow[], nowMs: number): Promise<string> {
   if (rows.length === 0) return 'the outbox is empty\n'
-  const cells = [['EPISODE', 'LANE', 'SIZE', 'AGE', 'TRIES', 'LAST', 'NEXT']]
+  const cells = [['EPISODE', 'LANE', 'SIZE', 'SENT', 'AGE', 'TRIES', 'LAST', 'NEXT']]
   for (const row of rows) {
     const packed = await stat(join(config.paths.outbox, `${row.id}${archiveSuffix}`)).catch(() => undefined)
     cells.push([
       row.id,
       row.lane,
-      row.upload_offset === undefined ? formatSize(row.bytes) : `${formatSize(row.upload_offset)} of ${formatSize(row.bytes)}`,
+      formatSize(row.bytes),
+      row.upload_offset === undefined ? '-' : formatSize(row.upload_offset),
       packed ? formatDuration(nowMs - packed.mtimeMs) : '-',
       String(row.attempts),
       row.last ? `${row.last.status || ''} ${row.last.code}`.trim() : '-',

@@ -20,7 +20,7 @@ async function run(options: CommandOptions): Promise<number> {
   const log = makeLogger(process.stdout)
   using ending = endOnSignal()
   await using stack = new AsyncDisposableStack()
-  stack.use(await takeAgentLock(config))
+  stack.use(await takeAgentLock(config, 'daemon'))
   const context: AgentContext = { config, ...(await openOutbox(config, log, stack)), log, now: Date.now }
   const app = stack.use(makeApp(context, process.stdout, () => undefined))
   warnOfCopies(context)

@@ -7,7 +7,7 @@ import { makeApp } from '../app.ts'
 import { defaultConfigFile } from '../config.ts'
 import type { Entry } from '../outbox/entry.ts'
 import { gateAsker } from './ask-gate.ts'
-import { type AgentContext, action, type CommandOptions, withOutbox } from './context.ts'
+import { AgentAtWork, type AgentContext, action, type CommandOptions, readConfig, stopAgent, withOutbox } from './context.ts'
 import { heldBack } from './make-manners.ts'
 import { packProgress, scanExit } from './scan.ts'
 import { scan } from './scan-episodes.ts'
@@ -28,25 +28,36 @@ interface ShipOptions extends CommandOptions {
 
 async function runShip(options: ShipOptions): Promise<number> {
   using ending = endOnSignal()
-  return withOutbox(options, async (context) => {
-    sayManners(context, options.force === true)
-    const bar = transferProgress(() => context.outbox.entries())
-    await using app = makeApp(context, process.stderr, (_, bytes) => bar.add(bytes), 'rate')
-    const { signal } = ending
-    await settleBrought(context, app.shipping.pins)
-    const gateAllows = gateAsker(app.shipping, signal)
-    const scanned = await scan(context, { gateAllows, onProgress: packProgress(), signal }).catch((error: unknown) => {
-      throw signal.aborted ? new UserError('interrupted; nothing is lost, ship again') : error
-    })
-    await bar.start()
-    const result = await shipPass(app.shipping, 'all', signal)
-    bar.done()
-    const left = await context.outbox.entries()
-    if (options.json) printJson({ ...result, ...lanes(left), refused: scanned.refused.length, later: scanned.later.length })
-    else process.stdout.write(`${describe(result, left, scanned)}\n`)
-    const code = scanExit(scanned, left)
-    return code === exit.clean && left.length > 0 ? exit.undetermined : code
+  return await withOutbox(options, (context) => shipNow(context, options, ending.signal)).catch((error: unknown) => {
+    throw error instanceof AgentAtWork ? besideDaemon(options, error) : error
   })
+}
+
+/** A daemon that is paused does not ship by itself. */
+function besideDaemon(options: ShipOptions, error: AgentAtWork): UserError {
+  const held = heldBack(readConfig(options), Date.now(), false)
+  if (held?.reason !== 'paused') return error
+  const cure = `"cis490-agent resume", or stop the daemon (${stopAgent}), then ship --force`
+  return new UserError(`shipping is ${held.text}; nothing was sent: ${cure}`, exit.undetermined)
+}
+
+async function shipNow(context: AgentContext, options: ShipOptions, signal: AbortSignal): Promise<number> {
+  sayManners(context, options.force === true)
+  const bar = transferProgress(() => context.outbox.entries())
+  await using app = makeApp(context, process.stderr, (_, bytes) => bar.add(bytes), 'rate')
+  await settleBrought(context, app.shipping.pins)
+  const gateAllows = gateAsker(app.shipping, signal)
+  const scanned = await scan(context, { gateAllows, onProgress: packProgress(), signal }).catch((error: unknown) => {
+    throw signal.aborted ? new UserError('interrupted; nothing is lost, ship again') : error
+  })
+  await bar.start()
+  const result = await shipPass(app.shipping, 'all', signal)
+  bar.done()
+  const left = await context.outbox.entries()
+  if (options.json) printJson({ ...result, ...lanes(left), refused: scanned.refused.length, later: scanned.later.length })
+  else process.stdout.write(`${describe(result, left, scanned)}\n`)
+  const code = scanExit(scanned, left)
+  return code === exit.clean && left.length > 0 ? exit.undetermined : code
 }
 
 /** A person who says `ship` means now: windows do not hold it back, a pause of another person does. */

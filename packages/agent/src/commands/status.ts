@@ -6,6 +6,7 @@ import { GateAnswer } from '@cis490/shared/gate-answer.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { build } from '@cis490/shared/node/build.ts'
 import { addCommand, exit, printJson } from '@cis490/shared/node/cli.ts'
+import { lockHolder } from '@cis490/shared/node/lock-holder.ts'
 import { printable } from '@cis490/shared/printable.ts'
 import { formatSize } from '@cis490/shared/size.ts'
 import type { Command } from 'commander'
@@ -13,7 +14,7 @@ import { makeClient } from '../app.ts'
 import { type AgentConfig, defaultConfigFile } from '../config.ts'
 import type { RoomSummary } from '../doctor/checks/disk.ts'
 import { KnownReceipt, readRecords } from '../outbox/records.ts'
-import { action, type CommandOptions, readConfig } from './context.ts'
+import { action, type CommandOptions, lockPath, readConfig } from './context.ts'
 import { heldBack, type MannerText } from './make-manners.ts'
 import { type Summary, summarize } from './summary.ts'
 
@@ -39,9 +40,11 @@ async function runStatus(options: CommandOptions): Promise<number> {
   ])
   const last = [...receipts.values()].toSorted((a, b) => (a.received_at < b.received_at ? 1 : -1))[0]
   const held = heldBack(config, now, summary.recording > 0)
+  const holder = lockHolder(lockPath(config))
   const status = {
     ...summary,
     shipping: held ?? null,
+    agent: holder === undefined ? null : { running: holder !== null, ...(holder !== null && { pid: holder }) },
     delivered: receipts.size,
     last_receipt: last ?? null,
     gate,
@@ -49,7 +52,10 @@ async function runStatus(options: CommandOptions): Promise<number> {
     commit: build.commit,
   }
   if (options.json) printJson(status)
-  else process.stdout.write(`${lines({ summary, delivered: receipts.size, last, gate, held }, now).map(printable).join('\n')}\n`)
+  else
+    process.stdout.write(
+      `${lines({ summary, delivered: receipts.size, last, gate, held, holder }, now).map(printable).join('\n')}\n`,
+    )
   return exit.clean
 }
 
@@ -72,25 +78,32 @@ interface Facts {
   readonly last: KnownReceipt | undefined
   readonly gate: Gate
   readonly held: MannerText | undefined
+  /** The process at work; null: none; undefined: nobody can tell. */
+  readonly holder: number | null | undefined
 }
 
 const shownUploads = 5
 
-function lines({ summary, delivered, last, gate, held }: Facts, now: number): string[] {
+function lines({ summary, delivered, last, gate, held, holder }: Facts, now: number): string[] {
   const { lanes, oldest_age_s: age, stuck, tombstones, room, uploads } = summary
   const dropped = tombstones.last[0]
   const lane = (name: keyof typeof lanes) => `${name.padEnd(12)} ${lanes[name].count} (${formatSize(lanes[name].bytes)})`
   return [
+    ...(summary.unpacked === 0 ? [] : [`finished     ${summary.unpacked}, not packed yet`]),
     lane('ready'),
     lane('gated'),
     lane('quarantine'),
     ...(age === null ? [] : [`oldest       ${formatDuration(age * 1000)}`]),
     ...uploads
       .slice(0, shownUploads)
-      .map(({ id, offset, bytes }) => `uploading    ${id}: ${formatSize(offset)} of ${formatSize(bytes)} arrived`),
+      .map(
+        ({ id, offset, bytes }) =>
+          `${holder === null ? 'upload stopped' : 'uploading   '} ${id}: ${formatSize(offset)} of ${formatSize(bytes)} arrived`,
+      ),
     `delivered    ${delivered}${last ? `, last ${last.id} ${formatDuration(now - Date.parse(last.received_at))} ago` : ''}`,
     ...(dropped ? [`dropped      ${tombstones.count}, last ${dropped.id} by ${dropped.by}: ${dropped.reason}`] : []),
     ...roomLines(room),
+    ...(holder === undefined ? [] : [`agent        ${holder === null ? 'not running' : `at work, process ${holder}`}`]),
     `shipping     ${held?.text ?? 'may run'}`,
     ...stuck.map(({ id, reason }) => `stuck        ${id}: ${reason}`),
     `receiver     ${gate.reachable ? 'reachable' : 'not reachable'}${gate.detail ? `: ${gate.detail}` : ''}`,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { archiveSuffix } from '@cis490/shared/protocol.ts'
 import type { AgentConfig } from '../config.ts'
 import { lookSincePacked } from '../core/delivered-plan.ts'
+import { unstamped } from '../core/gate-lane.ts'
 import { planRoom, type SecondCopy } from '../core/quota.ts'
 import type { RoomSummary } from '../doctor/checks/disk.ts'
 import type { OutboxSummary } from '../doctor/checks/outbox.ts'
@@ -22,6 +23,8 @@ export interface Summary extends OutboxSummary {
   readonly uploads: readonly { readonly id: string; readonly offset: number; readonly bytes: number }[]
   /** Folders that are being recorded. */
   readonly recording: number
+  /** Folders that are finished and not packed yet. */
+  readonly unpacked: number
 }
 
 const shownTombstones = 20
@@ -38,6 +41,8 @@ export async function summarize(config: AgentConfig, nowMs: number): Promise<Sum
   return {
     lanes: { ready: lane('ready'), gated: lane('gated'), quarantine: lane('quarantine') },
     uploads: rows.flatMap(({ id, upload_offset: offset, bytes }) => (offset === undefined ? [] : [{ id, offset, bytes }])),
+    unstamped: rows.filter((row) => row.lane === 'gated' && unstamped(row.last?.code)).length,
+    unpacked: folders.unpacked.length,
     oldest_age_s: await oldestAge(config, rows, nowMs),
     stuck: folders.stuck,
     recording: folders.recording,

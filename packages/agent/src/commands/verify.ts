@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { signatureSuffix } from '@cis490/shared/export-manifest.ts'
 import { EpisodeId } from '@cis490/shared/ids.ts'
 import { addCommand, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
-import { replaceFile } from '@cis490/shared/node/durable.ts'
+import { makeDir, replaceFile } from '@cis490/shared/node/durable.ts'
 import { ed25519Pem, ed25519Verify } from '@cis490/shared/node/ed25519.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { printable } from '@cis490/shared/printable.ts'
@@ -108,6 +108,7 @@ async function giveOut(dir: string, id: string, receipt: ReceiptToVerify, key: K
   if (receipt.signature !== undefined) files.push([`${path}${signatureSuffix}`, Buffer.from(receipt.signature, 'base64')])
   if (key) files.push([join(dir, `${key.id}.pem`), ed25519Pem(key.public_key)])
   try {
+    await makeDir(dir)
     for (const [file, bytes] of files) await replaceFile(file, bytes)
   } catch (error) {
     throw new UserError(`cannot write to ${dir}: ${messageOf(error)}`)

@@ -28,3 +28,8 @@ export function gateVerdict(answer: GateAnswer, commit: string | undefined): 'ac
   if (commit === undefined) return 'refuse'
   return answer.verdict === 'accept' || answer.verdict === 'refuse' ? answer.verdict : 'unknown'
 }
+
+/** Refused for the want of a whole commit hash: no window and no update of this host lets it in. */
+export function unstamped(code: string | undefined): boolean {
+  return code === 'commit-malformed' || code === 'commit-missing'
+}

@@ -9,6 +9,7 @@ const day = 24 * 3_600_000
 export function parseUntil(text: string, now: number): number | string {
   const clock = /^(\d{1,2}):(\d{2})$/.exec(text.trim())
   const at = clock ? nextClock(Number(clock[1]), Number(clock[2]), now) : dateOf(text.trim())
+  if (/^\d{4}-\d{2}-\d{2}$/.test(text.trim())) return `"${text}" needs an hour; write it like "${text.trim()} 18:00"`
   if (Number.isNaN(at)) return `"${text}" is no time; write it like 18:00, "2026-11-21 18:00" or 2026-11-21T17:00:00Z`
   return at > now ? at : `"${text}" is over already`
 }

@@ -1,5 +1,6 @@
 /** How an episode stands on this host, and one sentence: what happens next, or what to do. */
 import type { Explanation } from '@cis490/shared/explain.ts'
+import { unstamped } from './gate-lane.ts'
 import { answerText, type HostTrace } from './why-events.ts'
 
 export type HostState =
@@ -53,7 +54,9 @@ export function nextStep(facts: NextFacts): string {
     case 'gated':
       return gate === 'accept'
         ? 'the gate lets its commit in by now: cis490-agent run sends it when it next asks, or cis490-agent outbox release now'
-        : 'it waits until the gate lets its commit in: new episodes pass once this host is updated, for old ones widen the window or write a waiver at the receiver'
+        : unstamped(trace.entry?.last?.code)
+          ? `no gate can let it in, it has no full commit hash: the recorder must write one into code_version.commit of meta.json; give this one up: cis490-agent outbox drop ${id} --reason TEXT`
+          : 'it waits until the gate lets its commit in: new episodes pass once this host is updated, for old ones widen the window or write a waiver at the receiver'
     case 'quarantine':
       return `a person decides: cis490-agent outbox show ${id}, then release or drop`
     case 'delivered':

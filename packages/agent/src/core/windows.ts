@@ -49,15 +49,27 @@ export function parseWindow(text: string): Window | string {
   if (words.length === 0) return refuse('it is empty')
   if (rest.length > 0) return refuse(`"${rest[0]}" is not understood here`)
   const weekdays = days === undefined ? 'any' : parseField(days, 0, 6, dayNumber)
-  if (weekdays === undefined) return refuse(`"${days}" names no days`)
+  if (weekdays === undefined) return refuse(`"${days}" names no days${spanHint(days)}`)
   const parts = (date ?? '*-*-*').split('-')
   const [year, month, day] = [parseField(parts[0], 1970, 9999), parseField(parts[1], 1, 12), parseField(parts[2], 1, 31)]
   if (year === undefined || month === undefined || day === undefined || parts.length > 3)
-    return refuse(`"${date}" is no date; write year-month-day, * for any`)
+    return refuse(`"${date}" is no date; write ${hourSpan(date) ?? 'year-month-day, * for any'}`)
   const dayPart = { text, weekdays, year, month, day }
   if (time === undefined) return { ...dayPart, span: { from: 0, to: 24 * 60 } }
   const when = parseSpan(time) ?? parseClock(time)
   return typeof when === 'string' ? refuse(when) : { ...dayPart, ...when }
+}
+
+/** `Mon-Fri` is what many write. */
+function spanHint(days: string | undefined): string {
+  const [from, to, ...more] = days?.split('-') ?? []
+  return from && to && more.length === 0 ? `, write ${from}..${to}` : ''
+}
+
+/** `22-06` was meant as hours. */
+function hourSpan(date: string | undefined): string | undefined {
+  const hours = /^(\d{1,2})-(\d{1,2})$/.exec(date ?? '')
+  return hours ? `${hours[1]?.padStart(2, '0')}:00..${hours[2]?.padStart(2, '0')}:00` : undefined
 }
 
 function dayNumber(word: string): number {

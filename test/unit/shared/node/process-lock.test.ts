@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { holderIn, lockHolder } from '@cis490/shared/node/lock-holder.ts'
 import { takeLock } from '@cis490/shared/node/process-lock.ts'
 import { expect, onTestFinished, test } from 'vitest'
 import { scratchDir } from '../../../support/scratch.ts'
@@ -58,4 +59,15 @@ testOnTinyDisk('the lock is taken on a full disk, by one only', () => {
   using lock = takeLock(path)
   expect(lock).toBeDefined()
   expect(takeLock(path)).toBeUndefined()
+})
+
+test('the kernel tells who holds a lock, without anybody taking it', () => {
+  const path = join(scratchDir(), 'held.lock')
+  expect(holderIn('', 7)).toBe(null)
+  expect(holderIn('1: POSIX  ADVISORY  WRITE 42 fe:00:7 1073741824 1073742335\n', 7)).toBe(42)
+  expect(holderIn('1: POSIX  ADVISORY  READ 42 fe:00:7 0 0\n', 7)).toBe(null)
+  const lock = takeLock(path)
+  expect([process.pid, undefined]).toContain(lockHolder(path))
+  lock?.[Symbol.dispose]()
+  expect([null, undefined]).toContain(lockHolder(path))
 })

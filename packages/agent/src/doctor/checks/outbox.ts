@@ -8,6 +8,8 @@ import type { Check } from '../check.ts'
 export interface OutboxSummary {
   readonly lanes: Record<'ready' | 'gated' | 'quarantine', { readonly count: number; readonly bytes: number }>
   readonly oldest_age_s: number | null
+  /** Gated for the want of a whole commit hash. */
+  readonly unstamped: number
   /** Episodes whose meta.json is older than their files for more than an hour, or not valid. */
   readonly stuck: readonly { readonly id: string; readonly reason: string }[]
   /** What was given up, by a person or for room; the last ones in full. */
@@ -40,7 +42,13 @@ export function outboxCheck(summary: () => Promise<OutboxSummary>): Check {
       const data = { ...found }
       const findings = troubles(found)
       const [first] = findings
-      if (first) return { outcome: 'warn', text: findings.map(({ text }) => text).join('; '), data, remedy: first.remedy }
+      if (first)
+        return {
+          outcome: 'warn',
+          text: findings.map(({ text }) => text).join('; '),
+          data,
+          remedy: findings.map(({ remedy }) => remedy).join('; '),
+        }
       const age = found.oldest_age_s === null ? '' : `, the oldest for ${formatDuration(found.oldest_age_s * 1000)}`
       return {
         outcome: 'pass',
@@ -51,8 +59,8 @@ export function outboxCheck(summary: () => Promise<OutboxSummary>): Check {
   }
 }
 
-/** The most urgent first: its remedy is the one that is told. */
-function troubles({ lanes: { gated, quarantine }, stuck }: OutboxSummary): { text: string; remedy: string }[] {
+/** The most urgent first, each with its own remedy. */
+function troubles({ lanes: { gated, quarantine }, unstamped, stuck }: OutboxSummary): { text: string; remedy: string }[] {
   const [first] = stuck
   return [
     ...(quarantine.count === 0
@@ -60,14 +68,23 @@ function troubles({ lanes: { gated, quarantine }, stuck }: OutboxSummary): { tex
       : [
           {
             text: `${counted(quarantine.count, 'episode')} refused for good`,
-            remedy: 'cis490-agent outbox list, then release or drop',
+            remedy:
+              'cis490-agent outbox list; stop the daemon (sudo systemctl stop cis490-orchestrator), outbox release or drop, start it again',
           },
         ]),
-    ...(gated.count === 0
+    ...(unstamped === 0
       ? []
       : [
           {
-            text: `${counted(gated.count, 'episode')} on the gated lane: their code is not in the window`,
+            text: `${counted(unstamped, 'episode')} on the gated lane without a full commit hash`,
+            remedy: 'the recorder must write the full hash into code_version.commit of meta.json; give these up with outbox drop',
+          },
+        ]),
+    ...(gated.count === unstamped
+      ? []
+      : [
+          {
+            text: `${counted(gated.count - unstamped, 'episode')} on the gated lane: their code is not in the window`,
             remedy: 'update this host (cis490-agent ship shows the lines to paste), or ask for a waiver',
           },
         ]),

@@ -37,6 +37,8 @@ const contract: Record<string, [status: number, lane: Consequence]> = {
   'content-encoding': [415, 'quarantine'],
   quota: [429, 'retry'],
   rate: [429, 'retry'],
+  pruned: [410, 'none'],
+  'bad-query': [400, 'none'],
   'upload-length-missing': [400, 'none'],
   'inconsistent-upload-length': [400, 'none'],
   'bad-append': [400, 'none'],

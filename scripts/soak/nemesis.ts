@@ -37,6 +37,8 @@ export class Nemesis {
     this.#proxy.aimAt(await receiver.listening)
     this.starts.push(performance.now() - began)
     this.#up.resolve()
+    // Not before: the start should have the processors for itself.
+    this.#next = this.#load()
   }
 
   /** Resolves when a receiver listens; at once while one does. */
@@ -56,6 +58,7 @@ export class Nemesis {
       await this.#kill()
       if (random() < hasty) {
         await this.#begin()
+        this.#next = this.#load()
         await sleep(random() * 150)
         await this.#kill()
       }
@@ -80,7 +83,6 @@ export class Nemesis {
     const receiver = this.#next
     await receiver.start()
     this.#current = receiver
-    this.#next = this.#load()
     return receiver
   }
 

@@ -11,7 +11,7 @@ Real agents and raw clients upload through a proxy that cuts, resets, stalls and
 again and again. At the end every acknowledged episode has to be there once, as it was acknowledged. Exit code 1 if not.
 
   --minutes N    how long (default 10)
-  --kills N      how often the receiver is killed (default 55 a minute)
+  --kills N      how often the receiver is killed (default 51 a minute)
   --agents N     agents (default 8)
   --clients N    connections of raw clients (default 16, over four hosts)
   --seed N       decides over sizes, order, faults and kills (default: any; printed)
@@ -46,7 +46,7 @@ export function parseOptions(argv: readonly string[], anySeed: number): SoakOpti
     help: values.help,
     cuts: positionals.length === 1,
     minutes,
-    kills: values.kills === undefined ? Math.ceil(minutes * 55) : number('kills', values.kills, 0, 1e6),
+    kills: values.kills === undefined ? Math.ceil(minutes * 51) : number('kills', values.kills, 0, 1e6),
     agents: number('agents', values.agents, 0, 9),
     clients: number('clients', values.clients, 1, 64),
     seed: values.seed === undefined ? anySeed : number('seed', values.seed, 0, 2 ** 32 - 1),

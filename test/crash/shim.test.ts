@@ -1,21 +1,22 @@
 /** The instrument itself: what it counts, and how it ends things. Measured on a small program, not on ours. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Arming, buildShim, readOperations } from '../../scripts/crash/shim.ts'
 import { scratchDir } from '../support/scratch.ts'
 
+const folder = mkdtempSync(join(tmpdir(), 'cis490-shim-'))
 let shim: string
 const shimSource = new URL('../../scripts/crash/shim.ts', import.meta.url).href
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 beforeAll(async () => {
-  const { mkdtempSync } = await import('node:fs')
-  const { tmpdir } = await import('node:os')
-  shim = await buildShim(mkdtempSync(join(tmpdir(), 'cis490-shim-')))
+  shim = await buildShim(folder)
 })
+afterAll(() => rmSync(folder, { recursive: true }))
 
 const work = `
   await fsp.mkdir(dir + '/d')

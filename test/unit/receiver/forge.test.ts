@@ -1,12 +1,12 @@
 import { createHmac } from 'node:crypto'
-import { chownSync, mkdtempSync, symlinkSync } from 'node:fs'
+import { chownSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { VersionGateConfig } from '@cis490/receiver/forge/config.ts'
 import { Forgejo } from '@cis490/receiver/forge/forgejo.ts'
 import { gitCommits } from '@cis490/receiver/forge/git-log.ts'
 import { signatureIsValid } from '@cis490/receiver/forge/webhook.ts'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { type Fault, TinyForgejo, type TinyForgejoOptions } from '../../support/forgejo.ts'
 import { GitRepo } from '../../support/git-repo.ts'
 
@@ -104,7 +104,9 @@ describe('the client of the forge', () => {
 })
 
 describe('commits from a clone', () => {
-  const folder = () => mkdtempSync(join(tmpdir(), 'clone-'))
+  const all = mkdtempSync(join(tmpdir(), 'clones-'))
+  afterAll(() => rmSync(all, { recursive: true }))
+  const folder = () => mkdtempSync(join(all, 'clone-'))
 
   it('gives the newest N of the branch, whatever is checked out', async () => {
     const repo = new GitRepo(folder())

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { VersionGateConfig } from '@cis490/receiver/forge/config.ts'
@@ -20,6 +20,7 @@ let now: number
 beforeEach(async () => {
   stack = new AsyncDisposableStack()
   folder = mkdtempSync(join(tmpdir(), 'history-'))
+  stack.defer(() => rmSync(folder, { recursive: true }))
   forge = stack.use(await TinyForgejo.start())
   captured = capturedLog()
   now = Date.parse('2026-11-21T12:00:00Z')

@@ -1,4 +1,4 @@
-import { mkdtempSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { VersionGateConfig } from '@cis490/receiver/forge/config.ts'
@@ -21,6 +21,7 @@ let now: number
 beforeEach(async () => {
   stack = new AsyncDisposableStack()
   folder = mkdtempSync(join(tmpdir(), 'gate-'))
+  stack.defer(() => rmSync(folder, { recursive: true }))
   forge = stack.use(await TinyForgejo.start())
   captured = capturedLog()
   now = Date.parse('2026-11-21T12:00:00Z')

@@ -1,11 +1,16 @@
 import type { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
-import { program as agent } from '../../packages/agent/src/program.ts'
-import { program as fleet } from '../../packages/fleet/src/program.ts'
-import { program as receiver } from '../../packages/receiver/src/program.ts'
+import { loadProgram as agent } from '../../packages/agent/src/program.ts'
+import { loadProgram as fleet } from '../../packages/fleet/src/program.ts'
+import { loadProgram as receiver } from '../../packages/receiver/src/program.ts'
 import { codeWords, read, repositoryFiles, section, tableRows } from './documents.ts'
 
-const programs = { agent, receiver, fleet }
+const programs = { agent: await agent(), receiver: await receiver(), fleet: await fleet() }
+
+test.each(Object.entries({ agent, receiver, fleet }))('cis490-%s loads a command that is asked for alone', async (name, load) => {
+  for (const command of commandsOf(programs[name as keyof typeof programs]))
+    expect(commandsOf(await load(['node', 'main.ts', command]))).toContain(command)
+})
 
 function commandsOf(program: Command): string[] {
   return program.commands.map((command) => command.name())

@@ -1,36 +1,34 @@
-/** What `cis490-agent` can do: every command, registered once. */
+/** What `cis490-agent` can do: every command, with the module that brings it. */
 import { build } from '@cis490/shared/node/build.ts'
-import { makeProgram } from '@cis490/shared/node/cli.ts'
-import { registerCheckConfig } from './commands/check-config.ts'
-import { registerDoctor } from './commands/doctor.ts'
-import { registerExport } from './commands/export.ts'
-import { registerImportReceipts } from './commands/import-receipts.ts'
-import { registerOutbox } from './commands/outbox.ts'
-import { registerPause } from './commands/pause.ts'
-import { registerReport } from './commands/report.ts'
-import { registerRun } from './commands/run.ts'
-import { registerScan } from './commands/scan.ts'
-import { registerShip } from './commands/ship.ts'
-import { registerStatus } from './commands/status.ts'
+import { addCommands, type CommandTable, makeProgram } from '@cis490/shared/node/cli.ts'
+import type { Command } from 'commander'
 
-import { registerVerify } from './commands/verify.ts'
-import { registerWhy } from './commands/why.ts'
+const pause = async () => (await import('./commands/pause.ts')).registerPause
+const verify = async () => (await import('./commands/verify.ts')).registerVerify
 
-export const program = makeProgram(
-  'cis490-agent',
-  'Packs finished episodes of this host and ships them to the receiver',
-  build.version,
-)
-registerScan(program)
-registerOutbox(program)
-registerCheckConfig(program)
-registerShip(program)
-registerRun(program)
-registerStatus(program)
-registerDoctor(program)
-registerReport(program)
-registerPause(program)
-registerExport(program)
-registerImportReceipts(program)
-registerVerify(program)
-registerWhy(program)
+const commands: CommandTable = {
+  scan: async () => (await import('./commands/scan.ts')).registerScan,
+  outbox: async () => (await import('./commands/outbox.ts')).registerOutbox,
+  'check-config': async () => (await import('./commands/check-config.ts')).registerCheckConfig,
+  ship: async () => (await import('./commands/ship.ts')).registerShip,
+  run: async () => (await import('./commands/run.ts')).registerRun,
+  status: async () => (await import('./commands/status.ts')).registerStatus,
+  doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
+  report: async () => (await import('./commands/report.ts')).registerReport,
+  pause,
+  resume: pause,
+  export: async () => (await import('./commands/export.ts')).registerExport,
+  'import-receipts': async () => (await import('./commands/import-receipts.ts')).registerImportReceipts,
+  verify,
+  receipt: verify,
+  why: async () => (await import('./commands/why.ts')).registerWhy,
+}
+
+/** @param argv as Node gives it; without it every command is there */
+export function loadProgram(argv?: readonly string[]): Promise<Command> {
+  return addCommands(
+    makeProgram('cis490-agent', 'Packs finished episodes of this host and ships them to the receiver', build.version),
+    commands,
+    argv,
+  )
+}

@@ -1,20 +1,18 @@
-/** What `cis490-fleet` can do: every command, registered once. */
+/** What `cis490-fleet` can do: every command, with the module that brings it. */
 import { build } from '@cis490/shared/node/build.ts'
-import { addCommand, makeProgram } from '@cis490/shared/node/cli.ts'
-import { checkConfigCommand } from './commands/check-config.ts'
-import { type EvaluateCommand, evaluateCommand } from './commands/evaluate.ts'
-import { defaultConfigFile } from './config.ts'
+import { addCommands, type CommandTable, makeProgram } from '@cis490/shared/node/cli.ts'
+import type { Command } from 'commander'
 
-export const program = makeProgram('cis490-fleet', 'Reads what the receiver wrote and judges the fleet.', build.version)
+const commands: CommandTable = {
+  evaluate: async () => (await import('./commands/evaluate.ts')).registerEvaluate,
+  'check-config': async () => (await import('./commands/check-config.ts')).registerCheckConfig,
+}
 
-addCommand(program, 'evaluate', 'judge every host once and write the alerts that are due', defaultConfigFile)
-  .option('--at <time>', 'judge for this moment (RFC 3339) instead of now')
-  .action(async (options: EvaluateCommand) => {
-    process.exitCode = await evaluateCommand(options)
-  })
-
-addCommand(program, 'check-config', 'print the effective configuration', defaultConfigFile).action(
-  (options: { config: string; json?: true }) => {
-    process.exitCode = checkConfigCommand(options)
-  },
-)
+/** @param argv as Node gives it; without it every command is there */
+export function loadProgram(argv?: readonly string[]): Promise<Command> {
+  return addCommands(
+    makeProgram('cis490-fleet', 'Reads what the receiver wrote and judges the fleet.', build.version),
+    commands,
+    argv,
+  )
+}

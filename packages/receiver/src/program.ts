@@ -1,31 +1,25 @@
-/** What `cis490-receiver` can do: every command, registered once. */
+/** What `cis490-receiver` can do: every command, with the module that brings it. */
 import { build } from '@cis490/shared/node/build.ts'
-import { makeProgram } from '@cis490/shared/node/cli.ts'
-import { registerBackfill } from './commands/backfill.ts'
-import { registerBackup } from './commands/backup.ts'
-import { registerCheckConfig } from './commands/check-config.ts'
-import { registerExplain } from './commands/explain.ts'
-import { registerFsck } from './commands/fsck.ts'
-import { registerImport } from './commands/import.ts'
-import { registerList } from './commands/list.ts'
-import { registerManifest } from './commands/manifest.ts'
-import { registerPrune } from './commands/prune.ts'
-import { registerReceiptKey } from './commands/receipt-key.ts'
-import { registerRestore } from './commands/restore.ts'
-import { registerServe } from './commands/serve.ts'
-import { registerTaint } from './commands/taint.ts'
+import { addCommands, type CommandTable, makeProgram } from '@cis490/shared/node/cli.ts'
+import type { Command } from 'commander'
 
-export const program = makeProgram('cis490-receiver', 'takes in episodes from lab hosts', build.version)
-registerServe(program)
-registerFsck(program)
-registerBackfill(program)
-registerTaint(program)
-registerList(program)
-registerManifest(program)
-registerExplain(program)
-registerImport(program)
-registerReceiptKey(program)
-registerPrune(program)
-registerBackup(program)
-registerRestore(program)
-registerCheckConfig(program)
+const commands: CommandTable = {
+  serve: async () => (await import('./commands/serve.ts')).registerServe,
+  fsck: async () => (await import('./commands/fsck.ts')).registerFsck,
+  backfill: async () => (await import('./commands/backfill.ts')).registerBackfill,
+  taint: async () => (await import('./commands/taint.ts')).registerTaint,
+  list: async () => (await import('./commands/list.ts')).registerList,
+  manifest: async () => (await import('./commands/manifest.ts')).registerManifest,
+  explain: async () => (await import('./commands/explain.ts')).registerExplain,
+  import: async () => (await import('./commands/import.ts')).registerImport,
+  'receipt-key': async () => (await import('./commands/receipt-key.ts')).registerReceiptKey,
+  prune: async () => (await import('./commands/prune.ts')).registerPrune,
+  backup: async () => (await import('./commands/backup.ts')).registerBackup,
+  restore: async () => (await import('./commands/restore.ts')).registerRestore,
+  'check-config': async () => (await import('./commands/check-config.ts')).registerCheckConfig,
+}
+
+/** @param argv as Node gives it; without it every command is there */
+export function loadProgram(argv?: readonly string[]): Promise<Command> {
+  return addCommands(makeProgram('cis490-receiver', 'takes in episodes from lab hosts', build.version), commands, argv)
+}

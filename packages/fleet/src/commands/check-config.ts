@@ -1,7 +1,16 @@
 /** `cis490-fleet check-config`: the effective configuration, defaults included. */
-import { exit, printJson } from '@cis490/shared/node/cli.ts'
+import { addCommand, exit, printJson } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
-import { FleetConfig } from '../config.ts'
+import type { Command } from 'commander'
+import { defaultConfigFile, FleetConfig } from '../config.ts'
+
+export function registerCheckConfig(program: Command): void {
+  addCommand(program, 'check-config', 'print the effective configuration', defaultConfigFile).action(
+    (options: { config: string; json?: true }) => {
+      process.exitCode = checkConfigCommand(options)
+    },
+  )
+}
 
 export function checkConfigCommand({ config, json }: { config: string; json?: true }): number {
   const { monitor, ...top } = loadConfig(config, FleetConfig)

@@ -1,12 +1,13 @@
 /** `cis490-fleet evaluate`: judge the fleet once, for the timer and for people. */
 import { access, constants } from 'node:fs/promises'
 import { join } from 'node:path'
-import { exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
+import { addCommand, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { makeLogger } from '@cis490/shared/node/log.ts'
 import { type ProcessLock, takeLock } from '@cis490/shared/node/process-lock.ts'
-import { FleetConfig } from '../config.ts'
+import type { Command } from 'commander'
+import { defaultConfigFile, FleetConfig } from '../config.ts'
 import { parseTime } from '../core/time.ts'
 import { evaluate } from '../jobs/evaluate.ts'
 import { evaluationText } from './evaluation-text.ts'
@@ -15,6 +16,14 @@ export interface EvaluateCommand {
   readonly config: string
   readonly json?: true
   readonly at?: string
+}
+
+export function registerEvaluate(program: Command): void {
+  addCommand(program, 'evaluate', 'judge every host once and write the alerts that are due', defaultConfigFile)
+    .option('--at <time>', 'judge for this moment (RFC 3339) instead of now')
+    .action(async (options: EvaluateCommand) => {
+      process.exitCode = await evaluateCommand(options)
+    })
 }
 
 /** Exit 0 when it could evaluate, alerts or not. */

@@ -35,6 +35,22 @@ export function makeProgram(name: string, description: string, version: string):
   return new Command(name).description(description).version(version).showSuggestionAfterError().exitOverride()
 }
 
+/** What a command's module gives: it adds the command, or commands, to the program. */
+export type Register = (program: Command) => void
+
+/** Each command's name with what loads its module. */
+export type CommandTable = Readonly<Record<string, () => Promise<Register>>>
+
+/**
+ * Loads the command that is asked for, for loading everything takes longer than most commands; without one, for the help, all of them.
+ * @param argv as Node gives it
+ */
+export async function addCommands(program: Command, table: CommandTable, argv: readonly string[] = []): Promise<Command> {
+  const asked = argv[2] !== undefined && Object.hasOwn(table, argv[2]) ? table[argv[2]] : undefined
+  for (const load of asked ? [asked] : new Set(Object.values(table))) (await load())(program)
+  return program
+}
+
 /** Parses argv, runs the command, sets the exit code; the only place that turns a fault into one. */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<void> {
   for (const command of program.commands) command.exitOverride()

@@ -6,7 +6,7 @@ import type { Logger } from '@cis490/shared/node/log.ts'
 import type { CommitWindow } from '../core/window.ts'
 import { type CommitSet, CommitSources } from './commit-sources.ts'
 import type { VersionGateConfig } from './config.ts'
-import { Forgejo } from './forgejo.ts'
+import type { Forgejo } from './forgejo.ts'
 import { GateCache } from './gate-cache.ts'
 import { within } from './within.ts'
 
@@ -49,22 +49,20 @@ export class CommitHistory implements AsyncDisposable {
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
-  private constructor(options: HistoryOptions) {
-    const { config, token, timeoutMs } = options
+  private constructor(options: HistoryOptions, forge: Forgejo | undefined) {
+    const { config } = options
     const { forgejo_url: url, repo_owner: owner, repo_name: name, branch, window: limit } = config
     const clone = { path: config.repo_path || (options.foundClone ?? '/opt/cis490'), configured: config.repo_path !== '' }
     this.#options = options
     this.#now = options.now ?? Date.now
-    this.#forge = url
-      ? new Forgejo({ url, owner, name, branch, ...(token && { token }), ...(timeoutMs && { timeoutMs }) })
-      : undefined
+    this.#forge = forge
     this.#cache = new GateCache(options.cachePath, { repo: url ? `${owner}/${name}` : clone.path, branch }, options.log)
     this.#sources = new CommitSources({ forge: this.#forge, clone, cache: this.#cache, branch, limit, now: this.#now })
   }
 
   /** Waits for the first attempt, at most 5 s, so that with a healthy forge there is a set before the first request. Never throws for a source. */
   static async start(options: HistoryOptions): Promise<CommitHistory> {
-    const history = new CommitHistory(options)
+    const history = new CommitHistory(options, await forgeOf(options))
     await history.#cache.removeLeftover()
     const first = history.#refresh()
     if (!(await within(startWaitMs, first))) {
@@ -192,4 +190,12 @@ export class CommitHistory implements AsyncDisposable {
     this.#lastComplaint = reason
     this.#options.log.warn({ source: this.#set?.source, failures: this.#failures, reason }, message)
   }
+}
+
+/** Its HTTP client is not loaded where there is no forge. */
+async function forgeOf({ config, token, timeoutMs }: HistoryOptions): Promise<Forgejo | undefined> {
+  const { forgejo_url: url, repo_owner: owner, repo_name: name, branch } = config
+  if (!url) return undefined
+  const { Forgejo } = await import('./forgejo.ts')
+  return new Forgejo({ url, owner, name, branch, ...(token && { token }), ...(timeoutMs && { timeoutMs }) })
 }

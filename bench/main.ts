@@ -1,51 +1,77 @@
-/** `npm run bench -- NAME`: measures what the project promises, with the real programs. */
-import { parseArgs } from 'node:util'
+/** `npm run bench -- NAME`: measures what the project promises, with the real programs, beside others. */
+import { writeFile } from 'node:fs/promises'
 import { exit, UserError } from '@cis490/shared/node/cli.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
-import { parseSize } from '@cis490/shared/size.ts'
-import { benchMemory } from './memory.ts'
-import type { BenchOptions } from './options.ts'
+import { makeProgress } from '@cis490/shared/node/progress.ts'
+import { benches } from './benches.ts'
+import { type Bench, runBench } from './frame/bench.ts'
+import { plotGoals } from './frame/plot.ts'
+import { type BenchReport, exitCodeOf, goalsOf } from './frame/report.ts'
+import { reportText } from './frame/table.ts'
+import { type CommandLine, readCommandLine } from './options.ts'
 
-const benches: Record<string, { readonly summary: string; readonly run: (options: BenchOptions) => Promise<boolean> }> = {
-  memory: { summary: 'peak memory of agent and receiver while one big episode passes, each below 200 MiB', run: benchMemory },
-}
+const names = Object.keys(benches)
+const usage = `usage: npm run bench -- NAME [--rounds 5] [--quick] [--size 1GiB] [--rows 10000000] [--peers A,B] [--json [FILE]] [--plot FILE]
 
-const usage = `usage: npm run bench -- NAME [--size 2GiB] [--json]
-
-${Object.entries(benches)
-  .map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`)
+${[...Object.entries(benches).map(([name, { summary }]) => [name, summary]), ['all', 'all of them, one after the other']]
+  .map(([name = '', summary]) => `  ${name.padEnd(9)} ${summary}`)
   .join('\n')}
+
+  --rounds N     interleaved rounds, of which the medians count
+  --quick        tiny amounts: does it run? Nothing is held against the goals
+  --size, --rows of a body, an episode, an index, where a bench has one
+  --peers A,B    compare with these only
+  --json [FILE]  the whole as one JSON document
+  --plot FILE    the goals as an SVG
+
+Exit codes: 0 every goal is met, 1 one is missed, 2 usage, 3 one could not be measured.
 `
 
 async function bench(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parse(argv)
-  if (values.help) {
+  const line = readCommandLine(argv, [...names, 'all'])
+  if (line.help) {
     process.stdout.write(usage)
     return exit.clean
   }
-  const [name = '', ...more] = positionals
-  const chosen = Object.hasOwn(benches, name) && more.length === 0 ? benches[name] : undefined
-  if (!chosen)
-    throw new UserError(`${name ? `no benchmark "${positionals.join(' ')}"` : 'name a benchmark'}\n\n${usage}`, exit.usage)
-  const size = parseSize(values.size)
-  if (!size) throw new UserError(`--size "${values.size}" is no size; write it like 2GiB`, exit.usage)
-  return (await chosen.run({ size, json: values.json })) ? exit.clean : exit.findings
+  const reports: BenchReport[] = []
+  for (const [name, one] of chosen(line.names)) {
+    const report = await runBench(name, one, line, steps(name))
+    if (line.json !== '-') process.stdout.write(reportText(report))
+    reports.push(report)
+  }
+  await keep(line, reports)
+  return exitCodeOf(reports)
 }
 
-function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        help: { type: 'boolean', short: 'h', default: false },
-        size: { type: 'string', default: '2GiB' },
-        json: { type: 'boolean', default: false },
-      },
-    })
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n\n${usage}`, exit.usage)
+function chosen(asked: readonly string[]): [string, Bench][] {
+  if (asked.length === 0) throw new UserError(`name a benchmark\n\n${usage}`, exit.usage)
+  const all = asked.includes('all') ? names : asked
+  return all.map((name) => {
+    const one = Object.hasOwn(benches, name) ? benches[name] : undefined
+    if (!one) throw new UserError(`no benchmark "${name}"\n\n${usage}`, exit.usage)
+    return [name, one]
+  })
+}
+
+/** A bar on a terminal only: a log file has the table. */
+function steps(name: string) {
+  if (!process.stderr.isTTY) return undefined
+  return (done: number, total: number, what: string) => {
+    const bar = makeProgress({ label: `${name} ${what}`.trim(), total, unit: 'count', stream: process.stderr })
+    if (done === total) bar.done()
+    else bar.update(done)
   }
+}
+
+async function keep({ json, plot, names: asked }: CommandLine, reports: readonly BenchReport[]): Promise<void> {
+  const document = reports.length === 1 ? reports[0] : reports
+  const text = `${JSON.stringify(document, null, 2)}\n`
+  if (json === '-') process.stdout.write(text)
+  else if (json !== undefined) await writeFile(json, text)
+  const machine = reports[0]?.machine
+  if (plot === undefined || !machine) return
+  const footer = `${machine.at.slice(0, 10)}, ${machine.cpus} x ${machine.cpu}, Node ${machine.node.slice(1)}, medians of ${reports[0]?.rounds} rounds`
+  await writeFile(plot, plotGoals(`Goals: ${asked.join(', ')}`, goalsOf(reports), footer))
 }
 
 try {

@@ -1,98 +1,86 @@
-/** One big episode, packed and shipped over mutual TLS by the real agent to the real receiver: how much memory does each take? */
-import { mkdtemp, rm, statfs } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
+/** One episode, packed and shipped over mutual TLS by the real agent to the real receiver: how much memory does each take, and does it grow? */
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { UserError } from '@cis490/shared/node/cli.ts'
-import { makeDir } from '@cis490/shared/node/durable.ts'
 import { formatSize } from '@cis490/shared/size.ts'
 import { makeCertificates } from '../scripts/local-fleet/certificates.ts'
-import { Children, checkout, programs } from '../scripts/local-fleet/children.ts'
+import { checkout, programs } from '../scripts/local-fleet/children.ts'
 import { writeAgentConfig, writeReceiverConfig } from '../scripts/local-fleet/configs.ts'
 import { findHistory } from '../scripts/local-fleet/history.ts'
 import { startReceiver } from '../scripts/local-fleet/listening.ts'
 import { makeBigEpisode } from './big-episode.ts'
+import type { Bench } from './frame/bench.ts'
+import type { Goal } from './frame/goal.ts'
+import type { Place } from './frame/place.ts'
+import type { Contender } from './frame/series.ts'
 import type { BenchOptions } from './options.ts'
 import { measurePeak } from './peak-memory.ts'
 
-const limit = 200 * 1024 * 1024
+const limit = 192 << 20
+const growth = 8 << 20
 const host = 'bench-host'
 
-interface MemoryResult {
-  readonly benchmark: 'memory'
-  readonly episode_bytes: number
-  readonly seconds: number
-  readonly limit_bytes: number
-  readonly peak_bytes: { readonly agent: number; readonly receiver: number }
-  readonly node: string
-  readonly cpu: string
-  readonly cpus: number
+export const memory: Bench = {
+  summary: 'peak memory of agent and receiver while a small and a big episode pass',
+  need: (options) => sizesOf(options).big * 3 + (256 << 20),
+  async *series(options, place) {
+    const sizes = sizesOf(options)
+    const contenders = [sizes.small, sizes.big].map((size) => contenderOf(size, place))
+    const [small, big] = contenders.map(({ name }) => name) as [string, string]
+    yield {
+      name: 'peak memory (VmHWM) of the agent and the receiver, one episode at a time',
+      contenders,
+      columns: [
+        { figure: 'agent', label: 'agent', unit: 'bytes' },
+        { figure: 'receiver', label: 'receiver', unit: 'bytes' },
+        { figure: 'seconds', label: 'seconds', unit: 's' },
+      ],
+      goals: ['agent', 'receiver'].flatMap((program): Goal[] => [
+        { what: `peak of the ${program}`, ours: big, figure: program, form: 'ours', limit: { at_most: limit }, unit: 'bytes' },
+        {
+          what: `growth of the ${program}, ${small} to ${big}`,
+          ours: big,
+          peer: small,
+          figure: program,
+          form: 'ours-peer',
+          limit: { at_most: growth },
+          unit: 'bytes',
+        },
+      ]),
+    }
+  },
 }
 
-/** @returns whether both stayed below the limit */
-export async function benchMemory(options: BenchOptions): Promise<boolean> {
-  const dir = await mkdtemp(join(tmpdir(), 'cis490-bench-'))
-  const children = new Children(join(dir, 'logs'))
-  const stop = () => void children.stop()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
-  try {
-    const result = await measure(dir, children, options.size)
-    print(result, options.json)
-    return Object.values(result.peak_bytes).every((peak) => peak > 0 && peak < limit)
-  } finally {
-    await children.stop()
-    await rm(dir, { recursive: true, force: true })
-  }
+function sizesOf({ size, quick }: BenchOptions): { small: number; big: number } {
+  return quick ? { small: 1 << 20, big: 2 << 20 } : { small: 64 << 20, big: size ?? 4 * 2 ** 30 }
 }
 
-async function measure(dir: string, children: Children, size: number): Promise<MemoryResult> {
-  await checkRoom(dir, size)
-  await makeDir(join(dir, 'logs'))
-  const certificates = await makeCertificates(join(dir, 'certificates'), [host])
-  const history = await findHistory(checkout, dir)
-  const place = await writeReceiverConfig(dir, certificates, history)
-  const receiver = await startReceiver(children, place.config)
-  const agent = await writeAgentConfig(dir, host, receiver.url, certificates)
-  await makeBigEpisode(agent.episodes, size, host, history.head)
-
-  const begun = performance.now()
-  const stderr = process.stderr.isTTY ? 'inherit' : 'pipe'
-  const meters = { receiver: measurePeak(receiver.child.pid), agent: undefined as ReturnType<typeof measurePeak> | undefined }
-  const onStart = (pid: number) => {
-    meters.agent = measurePeak(pid)
-  }
-  await children.run('agent', programs.agent, ['ship', '--config', agent.config], [0], { stderr, onStart })
-  meters.receiver.stop()
-  meters.agent?.stop()
+/** Programs of its own for each run: a peak never goes down again. */
+function contenderOf(size: number, { dir, children }: Place): Contender {
   return {
-    benchmark: 'memory',
-    episode_bytes: size,
-    seconds: Number(((performance.now() - begun) / 1000).toFixed(1)),
-    limit_bytes: limit,
-    peak_bytes: { agent: meters.agent?.peak() ?? 0, receiver: meters.receiver.peak() },
-    node: process.version,
-    cpu: cpus()[0]?.model ?? 'unknown',
-    cpus: cpus().length,
+    name: formatSize(size),
+    async run(round) {
+      const home = join(dir, `${size}-${round}`)
+      const certificates = await makeCertificates(join(home, 'certificates'), [host])
+      const history = await findHistory(checkout, home)
+      const receiver = await startReceiver(children, (await writeReceiverConfig(home, certificates, history)).config)
+      const agent = await writeAgentConfig(home, host, receiver.url, certificates)
+      await makeBigEpisode(agent.episodes, size, host, history.head)
+      const begun = performance.now()
+      const meters = { receiver: measurePeak(receiver.child.pid), agent: undefined as ReturnType<typeof measurePeak> | undefined }
+      const onStart = (pid: number) => {
+        meters.agent = measurePeak(pid)
+      }
+      try {
+        await children.run('agent', programs.agent, ['ship', '--config', agent.config], [0], { onStart })
+        const seconds = (performance.now() - begun) / 1000
+        return { agent: meters.agent?.peak() ?? Number.NaN, receiver: meters.receiver.peak(), seconds }
+      } finally {
+        meters.receiver.stop()
+        meters.agent?.stop()
+        process.kill(receiver.child.pid, 'SIGINT')
+        await receiver.child.ended
+        await rm(home, { recursive: true, force: true })
+      }
+    },
   }
-}
-
-/** The episode, its archive, and the stored copy. */
-async function checkRoom(dir: string, size: number): Promise<void> {
-  const { bavail, bsize } = await statfs(dir)
-  const need = size * 3
-  if (bavail * bsize >= need) return
-  throw new UserError(
-    `${tmpdir()} has ${formatSize(bavail * bsize)} free, ${formatSize(need)} are needed; set TMPDIR or a smaller --size`,
-  )
-}
-
-function print(result: MemoryResult, json: boolean): void {
-  if (json) return void process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
-  const rows = Object.entries(result.peak_bytes).map(([name, peak]) => {
-    const verdict = peak > 0 && peak < limit ? 'ok' : 'TOO MUCH'
-    return `${name.padEnd(10)} ${formatSize(peak).padStart(10)} ${formatSize(limit).padStart(10)}   ${verdict}\n`
-  })
-  process.stdout.write(
-    `an episode of ${formatSize(result.episode_bytes)}, packed and shipped in ${result.seconds} s\n` +
-      `${'program'.padEnd(10)} ${'peak'.padStart(10)} ${'limit'.padStart(10)}\n${rows.join('')}`,
-  )
 }

@@ -1,0 +1,5 @@
+/** The benches by name. */
+import type { Bench } from './frame/bench.ts'
+import { memory } from './memory.ts'
+
+export const benches: Readonly<Record<string, Bench>> = { memory }

@@ -20,7 +20,7 @@ test('the lock file names no registry: npm uses the one that it is configured fo
 // A name without a dot is nobody's: an example.
 test('addresses in the repository are examples, documentation or standards', () => {
   const known =
-    /^([\w-]+|127\.0\.0\.1|0\.0\.0\.0|\[.*|[\w.-]+\.(lab|invalid|example|test)|biomejs\.dev|json\.schemastore\.org|keepachangelog\.com|iana\.org|datatracker\.ietf\.org|semver\.org|www\.apache\.org|www\.rfc-editor\.org|nodejs\.org)$/
+    /^([\w-]+|127\.0\.0\.1|0\.0\.0\.0|\[.*|[\w.-]+\.(lab|invalid|example|test)|biomejs\.dev|json\.schemastore\.org|keepachangelog\.com|iana\.org|datatracker\.ietf\.org|semver\.org|www\.apache\.org|www\.rfc-editor\.org|www\.w3\.org|nodejs\.org)$/
   const unknown = texts
     .filter((file) => file !== 'package-lock.json')
     .flatMap((file) => [...read(file).matchAll(/https?:\/\/([^\s$/:'"`)\\>,]+)/g)].map((match) => `${file}: ${match[1]}`))

@@ -11,7 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), 'cis490-lists-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const text = section(read('OPERATIONS.md'), '## Deny list, waivers, allow-list')
-const [deny, waivers, hosts] = [...text.matchAll(/```\w*\n([\s\S]*?)```/g)].map((match) => match[1] as string)
+const [deny, waivers, directives, hosts] = [...text.matchAll(/```\w*\n([\s\S]*?)```/g)].map((match) => match[1] as string)
 const log = makeLogger(process.stderr)
 
 function saved(name: string, content: string | undefined): string {
@@ -28,6 +28,11 @@ test('the deny list of OPERATIONS.md is one that the receiver reads', () => {
 test('the waivers of OPERATIONS.md are read, and a day counts to its end', () => {
   const rules = RulesFile.waivers(saved('waivers.toml', waivers), log).current()
   expect(rules).toEqual([expect.objectContaining({ host: 'lab-07', until: Date.parse('2026-12-25T00:00:00Z') })])
+})
+
+test('the directives of OPERATIONS.md are read', () => {
+  const rules = RulesFile.directives(saved('directives.toml', directives), log).current()
+  expect(rules).toEqual([expect.objectContaining({ host: 'lab-07', rate: 1 << 20, until: Date.parse('2026-12-25T00:00:00Z') })])
 })
 
 test('the allow-list of OPERATIONS.md is read', () => {

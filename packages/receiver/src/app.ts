@@ -17,6 +17,7 @@ import { type Peer, PeerCheck } from './http/peer.ts'
 import { UploadsRunning } from './http/uploads-running.ts'
 import { expireUploads } from './jobs/expire-uploads.ts'
 import { checkExposure, peerOptions, readTls, reloadEach } from './material.ts'
+import { openHeartbeats } from './open-heartbeats.ts'
 import { openEpisodes, recoverStore } from './open-store.ts'
 import { ReceiptSigner } from './receipts/signer.ts'
 import { dispatcher, shuttingDown } from './routes/dispatch.ts'
@@ -103,6 +104,8 @@ export async function startReceiver(
     freeBytes,
     ready,
   })
+  const heard = () => metrics.heartbeats.inc()
+  const heartbeats = stack.use(await openHeartbeats(layout, config.version_gate.directives_file, log, heard))
   stack.use(expireUploads(uploads, metrics, log))
   const connections = new ConnectionsPerHost(config.limits.connections_per_host)
   const authenticate = (request: IncomingMessage, grace: boolean): Peer => {
@@ -155,6 +158,7 @@ export async function startReceiver(
     readsAll: openToAll,
     receiptKeys: () => signer.keys(),
     counted: () => metrics.reports.inc(),
+    heartbeats,
   }
   const notReady = () => [
     ...(gate.ready() ? [] : ['the version gate has no commit set']),

@@ -45,6 +45,10 @@ export function hostHealthPath(host?: string): string {
   return host === undefined ? '/v1/host-health' : `/v1/host-health/${host}`
 }
 
+export function heartbeatPath(host: string): string {
+  return `/v1/hosts/${host}/heartbeat`
+}
+
 export function gatePath(commit?: string): string {
   return commit === undefined ? '/v1/gate' : `/v1/gate?commit=${encodeURIComponent(commit)}`
 }

@@ -1,10 +1,12 @@
-/** The deny list and the waivers: files that people edit while the receiver runs. */
+/** The deny list, the waivers and the directives: files that people edit while the receiver runs. */
 import { type BigIntStats, statSync } from 'node:fs'
-import { CommitSha, HostName } from '@cis490/shared/ids.ts'
+import { CommitSha, EpisodeId, HostName } from '@cis490/shared/ids.ts'
 import { ConfigError, loadConfig } from '@cis490/shared/node/config-file.ts'
 import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
+import { Size } from '@cis490/shared/size.ts'
 import { z } from 'zod'
+import type { Directive } from '../core/directives.ts'
 import type { Denial, Waiver } from '../core/gate.ts'
 import { Until } from './until.ts'
 
@@ -19,6 +21,24 @@ const WaiversFile = z
       .default([]),
   })
   .transform((file): readonly Waiver[] => file.waiver)
+const DirectivesFile = z
+  .strictObject({
+    directive: z
+      .array(
+        z.strictObject({
+          host: z.union([z.literal('*'), HostName], { error: 'the name of a host, or "*" for all' }),
+          pause: z.boolean().optional(),
+          rate: Size.refine((bytes) => bytes > 0, 'more than 0 bytes a second; pause = true stops a host').optional(),
+          want: z.array(EpisodeId).max(1000).optional(),
+          hold_update: z.boolean().optional(),
+          until: Until.optional(),
+          reason: why.optional(),
+          by: why.optional(),
+        }),
+      )
+      .default([]),
+  })
+  .transform((file): readonly Directive[] => file.directive)
 
 /** One file of rules. It is looked at when it is used, at most once a second; what does not parse leaves the rules as they were. */
 export class RulesFile<Rule> {
@@ -46,6 +66,10 @@ export class RulesFile<Rule> {
 
   static waivers(path: string, log: Logger, now: () => number = Date.now): RulesFile<Waiver> {
     return new RulesFile(path, WaiversFile, log, now)
+  }
+
+  static directives(path: string, log: Logger, now: () => number = Date.now): RulesFile<Directive> {
+    return new RulesFile(path, DirectivesFile, log, now)
   }
 
   current(): readonly Rule[] {

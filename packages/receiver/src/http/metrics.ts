@@ -52,6 +52,11 @@ export class Metrics {
     help: 'Doctor reports stored.',
     registers: [this.registry],
   })
+  readonly heartbeats = new Counter({
+    name: 'cis490_heartbeats_total',
+    help: 'Heartbeats heard.',
+    registers: [this.registry],
+  })
 
   /** @param live read at each scrape */
   constructor(live: {

@@ -11,12 +11,14 @@ import type { Peer } from '../http/peer.ts'
 import { answerOf } from '../http/problem.ts'
 import { type ExplainPorts, getExplanation } from './explain.ts'
 import { type GatePorts, getGate } from './gate.ts'
+import { type HeartbeatPorts, postHeartbeat } from './heartbeat.ts'
 import { forgejoHook, type HookPorts } from './hook.ts'
 import { getAllReports, getHostReport, type HostHealthPorts, putHostHealth } from './host-health.ts'
 import { getEpisodeList, type ListPorts } from './list-episodes.ts'
 import { getReceiptKeys, type ReceiptKeysPorts } from './receipt-keys.ts'
 
 export interface SmallPorts extends HostHealthPorts, ReceiptKeysPorts {
+  readonly heartbeats: Omit<HeartbeatPorts, 'limits'>
   readonly gate: GatePorts
   readonly stored: Pick<ListPorts, 'layout' | 'known'> & Pick<ExplainPorts, 'explain'>
   readonly log: Logger
@@ -33,17 +35,21 @@ export interface OpsPorts {
 
 type App = Hono<{ Bindings: HttpBindings }>
 
+const heartbeats = '/v1/hosts/:host/heartbeat'
+const hook = '/v1/hooks/forgejo'
+
 /** What the receiver listener serves. */
 export function receiverRoutes(ports: SmallPorts): App {
   const app = newApp(ports.log)
   readRoutes(app, ports)
   app.put('/v1/host-health/:host', (c) => {
     const peer = ports.authenticate(c.env.incoming, true)
-    const { incoming, outgoing } = c.env
-    const proceed = () => {
-      if (incoming.headers.expect !== undefined && 'writeContinue' in outgoing) outgoing.writeContinue()
-    }
-    return putHostHealth(incoming, c.req.param('host'), peer, ports, proceed)
+    return putHostHealth(c.env.incoming, c.req.param('host'), peer, ports, () => proceed(c.env))
+  })
+  app.post(heartbeats, (c) => {
+    const peer = ports.authenticate(c.env.incoming, false)
+    const beat = { ...ports.heartbeats, limits: ports.limits }
+    return postHeartbeat(c.env.incoming, c.req.param('host'), peer, beat, () => proceed(c.env))
   })
   return closed(app, ports, {
     [episodeListPath]: 'GET, HEAD',
@@ -52,7 +58,13 @@ export function receiverRoutes(ports: SmallPorts): App {
     [receiptKeysPath]: 'GET, HEAD',
     '/v1/host-health': 'GET, HEAD',
     '/v1/host-health/:host': 'GET, HEAD, PUT',
+    [heartbeats]: 'POST',
   })
+}
+
+/** For a client that waits to be asked for its body. */
+function proceed({ incoming, outgoing }: HttpBindings): void {
+  if (incoming.headers.expect !== undefined && 'writeContinue' in outgoing) outgoing.writeContinue()
 }
 
 /** What the ops listener serves: the read routes, and the operator's own. */
@@ -67,7 +79,7 @@ export function opsRoutes(ports: SmallPorts, ops: OpsPorts): App {
   app.get('/metrics', async (c) =>
     c.text(await ops.metrics.registry.metrics(), 200, { 'content-type': ops.metrics.registry.contentType }),
   )
-  app.post('/v1/hooks/forgejo', (c) => forgejoHook(c.env.incoming, ops.hook))
+  app.post(hook, (c) => forgejoHook(c.env.incoming, ops.hook))
   const get = 'GET, HEAD'
   return closed(app, ports, {
     [episodeListPath]: get,
@@ -79,7 +91,7 @@ export function opsRoutes(ports: SmallPorts, ops: OpsPorts): App {
     '/healthz': get,
     '/readyz': get,
     '/metrics': get,
-    '/v1/hooks/forgejo': 'POST',
+    [hook]: 'POST',
   })
 }
 
@@ -112,7 +124,7 @@ function newApp(log: Logger): App {
 function closed(app: App, ports: SmallPorts, allowed: Record<string, string>): App {
   for (const [path, allow] of Object.entries(allowed)) {
     app.all(path, (c) => {
-      if (allow !== 'POST') ports.authenticate(c.env.incoming, false)
+      if (path !== hook) ports.authenticate(c.env.incoming, false)
       const told = problem('method-not-allowed', `this path takes ${allow}`)
       return new Response(JSON.stringify(told), { status: 405, headers: { allow, 'content-type': 'application/problem+json' } })
     })

@@ -20,6 +20,7 @@
  *       taints.jsonl                      what is known to be wrong with stored episodes; append only
  *       taints.lock                       held by the command that writes it
  *       host-health/<host>.json           the last report, the bytes as sent
+ *       heartbeats.jsonl                  a row a heartbeat; written in batches, not synced
  *       gate-cache.json                   last good commit set
  *       events/receiver.jsonl             when the receiver was there
  */
@@ -80,6 +81,9 @@ export class StoreLayout {
   }
   get reports(): string {
     return join(this.root, 'host-health')
+  }
+  get heartbeats(): string {
+    return join(this.root, 'heartbeats.jsonl')
   }
   get events(): string {
     return join(this.root, 'events')

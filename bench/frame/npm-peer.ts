@@ -10,7 +10,7 @@ import { messageOf } from '@cis490/shared/node/errno.ts'
 const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'cis490-bench')
 
 /**
- * @param packages with their version, like `@tus/server@2.4.1`
+ * @param packages with their version, like `@tus/server@2.4.5`
  * @returns the folder whose node_modules holds them, or why they could not be had
  */
 export async function npmPeer(name: string, packages: readonly string[]): Promise<{ folder: string } | { reason: string }> {

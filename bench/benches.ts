@@ -2,5 +2,6 @@
 import type { Bench } from './frame/bench.ts'
 import { large } from './large.ts'
 import { memory } from './memory.ts'
+import { small } from './small.ts'
 
-export const benches: Readonly<Record<string, Bench>> = { large, memory }
+export const benches: Readonly<Record<string, Bench>> = { large, small, memory }

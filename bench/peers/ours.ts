@@ -9,7 +9,8 @@ import { freePort, type Peer, type RunningPeer, untilItListens } from './peer.ts
 /** One load program stands for many hosts: the bounds for a single one are wider than as delivered. */
 const limits = `connections = 20000
 connections_per_host = 20000
-bodies = 64
+bodies = 128
+uploads_per_host = 128
 `
 
 export const ours: Peer & { start(...args: Parameters<Peer['start']>): Promise<RunningPeer & { readonly config: string }> } = {

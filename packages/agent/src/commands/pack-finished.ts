@@ -1,7 +1,7 @@
 /** Judges one folder and packs it if it is finished; whatever becomes of it is noted in the result. */
 import { type EpisodeId, timestamp } from '@cis490/shared/ids.ts'
 import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
-import { EpisodeChanged, PackRefused } from '../episodes/pack.ts'
+import { EpisodeChanged, PackRefused } from '../episodes/faults.ts'
 import type { Look } from '../episodes/scan.ts'
 import { fingerprint } from '../episodes/tree.ts'
 import type { Refused } from '../outbox/refused.ts'

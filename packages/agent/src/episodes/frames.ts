@@ -1,4 +1,4 @@
-/** A file of independent zstd frames: fixed blocks of the input are compressed in parallel and written in order, hashed on the way. */
+/** A file of independent zstd frames: fixed blocks of the input are compressed in parallel, and written and hashed in order. */
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { writeAll } from '@cis490/shared/node/durable.ts'
@@ -7,71 +7,85 @@ import { compress } from '@mongodb-js/zstd'
 
 /** Bytes of input in one frame. A reader may hold a whole frame in memory. */
 export const frameBytes = 1 << 20
-/** Enough to keep a few cores at work; memory stays flat whatever the size of the input. */
-const inFlight = 4
+/** Blocks whose frame is not written yet: libuv's four threads stay busy while one is hashed and written. The bytes do not depend on it. */
+const defaultInFlight = 6
 
 export class FrameWriter {
   readonly #file: FileHandle
+  readonly #inFlight: number
   readonly #hash = createHash('sha256')
-  readonly #pending: { readonly block: Buffer; readonly frame: Promise<Buffer> }[] = []
+  /** In order; settles when the frame is in the file. */
+  readonly #pending: Promise<void>[] = []
   /** Blocks whose frame is written, to be filled again. */
   readonly #free: Buffer[] = []
   #block: Buffer = Buffer.allocUnsafeSlow(frameBytes)
   #filled = 0
   #bytes = 0
 
-  constructor(file: FileHandle) {
+  constructor(file: FileHandle, inFlight = defaultInFlight) {
     this.#file = file
+    this.#inFlight = inFlight
   }
 
-  /** Copies the bytes into the stream. */
-  async write(bytes: Buffer): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      const count = bytes.copy(this.#block, this.#filled, done)
-      done += count
-      await this.#advance(count)
-    }
+  /** Copies the bytes into the stream. @returns what to wait for before the next call, if there is a need */
+  write(bytes: Buffer): Promise<void> | undefined {
+    const count = bytes.copy(this.#block, this.#filled)
+    const wait = this.advance(count)
+    if (count === bytes.length) return wait
+    const rest = bytes.subarray(count)
+    return wait ? wait.then(() => this.write(rest)) : this.write(rest)
   }
 
-  /** Lets `read` fill the block in place. @returns what it returned: the bytes that it put there, 0 at its end */
-  async fill(max: number, read: (into: Buffer) => Promise<number>): Promise<number> {
-    const room = this.#block.subarray(this.#filled, Math.min(frameBytes, this.#filled + max))
-    const count = await read(room)
-    await this.#advance(count)
-    return count
+  /** Where the next bytes go, at most `max`, at least one: to be filled in place, and then told by `advance`. */
+  room(max: number): Buffer {
+    return this.#block.subarray(this.#filled, Math.min(frameBytes, this.#filled + max))
+  }
+
+  /** `count` bytes were put into the room. @returns what to wait for before the next call, if there is a need */
+  advance(count: number): Promise<void> | undefined {
+    this.#filled += count
+    if (this.#filled < frameBytes) return undefined
+    this.#launch(this.#block)
+    this.#filled = 0
+    return this.#pending.length < this.#inFlight ? this.#nextBlock() : this.#pending.shift()?.then(() => this.#nextBlock())
   }
 
   /** Writes out what is left. @returns size and hash of the whole file */
   async end(): Promise<{ bytes: number; sha256: string }> {
     if (this.#filled > 0) this.#launch(this.#block.subarray(0, this.#filled))
-    while (this.#pending.length > 0) await this.#writeOldest()
+    await this.settle()
     return { bytes: this.#bytes, sha256: this.#hash.digest('hex') }
   }
 
-  async #advance(count: number): Promise<void> {
-    this.#filled += count
-    if (this.#filled < frameBytes) return
-    this.#launch(this.#block)
-    this.#filled = 0
-    if (this.#pending.length >= inFlight) await this.#writeOldest()
+  /** Nothing touches the file any more. @throws the first failure */
+  async settle(): Promise<void> {
+    const results = await Promise.allSettled(this.#pending.splice(0))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+
+  #nextBlock(): undefined {
     this.#block = this.#free.pop() ?? Buffer.allocUnsafeSlow(frameBytes)
   }
 
   #launch(block: Buffer): void {
-    const frame = compress(block)
+    const compressed = compress(block)
+    const before = this.#pending.at(-1) ?? Promise.resolve()
+    const written = this.#append(block, compressed, before)
     // Its failure is thrown where it is awaited; until then it must not count as unhandled.
-    frame.catch(() => undefined)
-    this.#pending.push({ block, frame })
+    compressed.catch(() => undefined)
+    written.catch(() => undefined)
+    this.#pending.push(written)
   }
 
-  async #writeOldest(): Promise<void> {
-    const oldest = this.#pending.shift()
-    if (oldest === undefined) return
-    const frame = await oldest.frame
-    this.#free.push(oldest.block)
+  async #append(block: Buffer, compressed: Promise<Buffer>, before: Promise<void>): Promise<void> {
+    await before
+    const frame = await compressed
+    this.#free.push(block)
+    // The write runs on another thread while this one hashes.
+    const written = writeAll(this.#file, frame)
     this.#hash.update(frame)
+    await written
     this.#bytes += frame.length
-    await writeAll(this.#file, frame)
     giveBack(frame)
   }
 }

@@ -1,31 +1,16 @@
 /** An episode's folder as one deterministic `.tar.zst`: the same tree, mtimes included, gives the same bytes. */
-import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { closeSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EpisodeId, Sha256 } from '@cis490/shared/ids.ts'
 import { removeFile } from '@cis490/shared/node/durable.ts'
-import { isErrno } from '@cis490/shared/node/errno.ts'
 import { staysInside } from '../core/link-target.ts'
+import { EpisodeChanged, PackRefused } from './faults.ts'
 import { FrameWriter } from './frames.ts'
+import { openSource, readSource } from './source.ts'
 import { endOfArchive, padding, tarHeader } from './tar-header.ts'
-import { fingerprint, rawPath, shownPath, storedName, type TreeEntry, walkTree } from './tree.ts'
-
-/** The episode holds something that no archive may carry. A person must mend the folder. */
-export class PackRefused extends Error {
-  override readonly name = 'PackRefused'
-  readonly path: string
-  readonly reason: 'socket' | 'fifo' | 'device' | 'link-outside' | 'unreadable'
-  constructor(path: string, reason: PackRefused['reason']) {
-    super(`${path}: ${reason}`)
-    this.path = path
-    this.reason = reason
-  }
-}
-
-/** Something wrote to the folder while it was packed: it was not finished after all. */
-export class EpisodeChanged extends Error {
-  override readonly name = 'EpisodeChanged'
-}
+import { fingerprint, shownPath, storedName, type TreeEntry, walkTree } from './tree.ts'
+import { Turn } from './turn.ts'
 
 export interface PackJob {
   readonly episodesDir: string
@@ -39,6 +24,8 @@ export interface PackJob {
   /** Waited for between two pieces of a file, when something else needs the disk. */
   readonly breathe?: (() => Promise<void>) | undefined
   readonly signal?: AbortSignal | undefined
+  /** Frames that are compressed at the same time. The bytes do not depend on it. */
+  readonly inFlight?: number | undefined
 }
 
 export interface PackedArchive {
@@ -51,8 +38,10 @@ export async function packEpisode(job: PackJob): Promise<PackedArchive> {
   refuseStrangers(job.tree)
   await removeFile(job.partPath)
   const part = await open(job.partPath, 'wx', 0o640)
+  const frames = new FrameWriter(part, job.inFlight)
   try {
-    const archive = await writeArchive(job, part)
+    await writeArchive(job, frames)
+    const archive = await frames.end()
     await part.sync()
     await part.close()
     const before = fingerprint(job.tree)
@@ -61,6 +50,7 @@ export async function packEpisode(job: PackJob): Promise<PackedArchive> {
       throw new EpisodeChanged(`${job.id} changed while it was packed`)
     return { ...archive, sha256: archive.sha256 as Sha256 }
   } catch (error) {
+    await frames.settle().catch(() => undefined)
     await part.close().catch(() => undefined)
     await removeFile(job.partPath)
     throw error
@@ -75,9 +65,10 @@ function refuseStrangers(tree: readonly TreeEntry[]): void {
   }
 }
 
-async function writeArchive(job: PackJob, part: FileHandle): Promise<{ bytes: number; sha256: string }> {
-  const frames = new FrameWriter(part)
-  const total = fingerprint(job.tree).bytes
+async function writeArchive(job: PackJob, frames: FrameWriter): Promise<void> {
+  const folder = join(job.episodesDir, job.id)
+  const total = job.tree.reduce((sum, { size }) => sum + size, 0)
+  const turn = new Turn()
   let done = 0
   const onBytes = (count: number) => {
     job.signal?.throwIfAborted()
@@ -86,11 +77,14 @@ async function writeArchive(job: PackJob, part: FileHandle): Promise<{ bytes: nu
   }
   for (const entry of job.tree) {
     const type = entry.kind as 'file' | 'folder' | 'link'
-    await frames.write(tarHeader({ ...entry, name: `${job.id}/${storedName(entry)}`, type }, job.id))
-    if (entry.kind === 'file') await writeFile(join(job.episodesDir, job.id), entry, frames, onBytes, job.breathe)
+    // Awaiting nothing costs a turn of the queue for each of a hundred thousand files.
+    const head = frames.write(tarHeader({ ...entry, name: `${job.id}/${storedName(entry)}`, type }, job.id))
+    if (head) await head
+    if (entry.kind === 'file') await writeFile(folder, entry, frames, onBytes, job.breathe)
+    const pause = turn.pass()
+    if (pause) await pause
   }
   await frames.write(endOfArchive)
-  return frames.end()
 }
 
 async function writeFile(
@@ -100,25 +94,22 @@ async function writeFile(
   onBytes: (count: number) => void,
   breathe: PackJob['breathe'],
 ): Promise<void> {
-  await using file = await openSource(folder, entry)
-  const stat = await file.stat({ bigint: true })
-  const same = stat.isFile() && Number(stat.size) === entry.size && stat.mtimeNs === entry.mtime_ns
-  for (let left = same ? entry.size : -1; left !== 0; ) {
-    const count = left < 0 ? 0 : await frames.fill(left, async (into) => (await file.read(into, 0, into.length)).bytesRead)
-    if (count === 0) throw new EpisodeChanged(`${shownPath(entry.path)} changed while it was packed`)
-    left -= count
-    onBytes(count)
-    await breathe?.()
+  const fd = openSource(folder, entry)
+  try {
+    for (let left = entry.size; left > 0; ) {
+      const reading = readSource(fd, frames.room(left), entry)
+      const count = typeof reading === 'number' ? reading : await reading
+      const wait = frames.advance(count)
+      if (wait) await wait
+      left -= count
+      onBytes(count)
+      await breathe?.()
+    }
+  } finally {
+    closeSync(fd)
   }
-  await frames.write(Buffer.alloc(padding(entry.size)))
+  const wait = frames.write(zeros.subarray(0, padding(entry.size)))
+  if (wait) await wait
 }
 
-async function openSource(folder: string, entry: TreeEntry): Promise<FileHandle> {
-  try {
-    return await open(rawPath(folder, entry.path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  } catch (error) {
-    if (isErrno(error, 'EACCES', 'EPERM')) throw new PackRefused(shownPath(entry.path), 'unreadable')
-    if (isErrno(error, 'ENOENT', 'ELOOP', 'ENXIO', 'ENOTDIR')) throw new EpisodeChanged(`${shownPath(entry.path)} is gone`)
-    throw error
-  }
-}
+const zeros = Buffer.alloc(512)

@@ -28,21 +28,36 @@ export function tarHeader(member: TarMember, root: string): Buffer {
   const seconds = Number(member.mtime_ns / 1_000_000_000n)
   const split = splitName(member.name)
   const target = member.target ?? ''
-  const records: [string, string][] = []
-  if (split === undefined || !isAscii(member.name)) records.push(['path', member.name])
-  if (target.length > 100 || !isAscii(target)) records.push(['linkpath', target])
-  if (member.size > maxOctal11) records.push(['size', String(member.size)])
   const whole = member.mtime_ns >= 0n && seconds <= maxOctal11
-  if (!whole || member.mtime_ns % 1_000_000_000n !== 0n) records.push(['mtime', decimalSeconds(member.mtime_ns)])
-  const fields = {
+  let records = ''
+  if (split === undefined || !isAscii(member.name)) records += paxRecord('path', member.name)
+  if (target.length > 100 || !isAscii(target)) records += paxRecord('linkpath', target)
+  if (member.size > maxOctal11) records += paxRecord('size', String(member.size))
+  if (!whole || member.mtime_ns % 1_000_000_000n !== 0n) records += paxRecord('mtime', decimalSeconds(member.mtime_ns))
+  const paxBytes = records === '' ? 0 : block + records.length + padding(records.length)
+  const bytes = Buffer.alloc(paxBytes + block)
+  if (records !== '') {
+    const fields = {
+      prefix: root,
+      name: 'PaxHeaders',
+      flag: typeFlag.pax,
+      mode: 0o644,
+      size: records.length,
+      mtime: 0,
+      target: '',
+    }
+    ustar(bytes, 0, fields)
+    bytes.write(records, block, 'latin1')
+  }
+  ustar(bytes, paxBytes, {
     ...(split ?? { prefix: '', name: member.name.slice(0, 100) }),
     flag: typeFlag[member.type],
     mode: member.mode,
     size: member.size > maxOctal11 ? 0 : member.size,
     mtime: whole ? seconds : 0,
     target: target.slice(0, 100),
-  }
-  return records.length === 0 ? ustar(fields) : Buffer.concat([pax(records, root), ustar(fields)])
+  })
+  return bytes
 }
 
 interface Fields {
@@ -55,31 +70,20 @@ interface Fields {
   readonly target: string
 }
 
-function ustar({ prefix, name, flag, mode, size, mtime, target }: Fields): Buffer {
-  const header = Buffer.alloc(block)
-  const octal = (value: number, at: number, width: number) =>
-    header.write(value.toString(8).padStart(width - 1, '0'), at, 'latin1')
-  header.write(name, 0, 100, 'latin1')
-  octal(mode, 100, 8)
-  octal(0, 108, 8)
-  octal(0, 116, 8)
-  octal(size, 124, 12)
-  octal(mtime, 136, 12)
-  header.write('        ', 148, 'latin1')
-  header.write(flag, 156, 'latin1')
-  header.write(target, 157, 100, 'latin1')
-  header.write('ustar\u000000', 257, 'latin1')
-  header.write(prefix, 345, 155, 'latin1')
+/** Into zeros. */
+function ustar(into: Buffer, at: number, { prefix, name, flag, mode, size, mtime, target }: Fields): void {
+  const head =
+    `${name.padEnd(100, '\0')}${octal(mode, 8)}${octal(0, 8)}${octal(0, 8)}${octal(size, 12)}${octal(mtime, 12)}` +
+    `        ${flag}${target.padEnd(100, '\0')}ustar\u000000`
+  into.write(head, at, 'latin1')
+  into.write(prefix, at + 345, 155, 'latin1')
   let sum = 0
-  for (const byte of header) sum += byte
-  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
-  return header
+  for (let k = at; k < at + block; k++) sum += into[k] as number
+  into.write(`${sum.toString(8).padStart(6, '0')}\0 `, at + 148, 'latin1')
 }
 
-function pax(records: readonly [string, string][], root: string): Buffer {
-  const body = Buffer.from(records.map(([key, value]) => paxRecord(key, value)).join(''), 'latin1')
-  const fields = { prefix: root, name: 'PaxHeaders', flag: typeFlag.pax, mode: 0o644, size: body.length, mtime: 0, target: '' }
-  return Buffer.concat([ustar(fields), body, Buffer.alloc(padding(body.length))])
+function octal(value: number, width: number): string {
+  return `${value.toString(8).padStart(width - 1, '0')}\0`
 }
 
 /** `<length> <key>=<value>\n`, where the length counts its own digits. */
@@ -107,7 +111,8 @@ function splitName(name: string): { prefix: string; name: string } | undefined {
   return undefined
 }
 
-function isAscii(text: string): boolean {
+/** Of a text with a character a byte. */
+export function isAscii(text: string): boolean {
   for (let k = 0; k < text.length; k++) if (text.charCodeAt(k) > 0x7f) return false
   return true
 }

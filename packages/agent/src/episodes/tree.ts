@@ -3,8 +3,10 @@
  * Names are bytes to the file system, so they are kept as one character a byte (latin1): nothing is lost, and plain string order is byte order.
  */
 import { createHash } from 'node:crypto'
-import { lstat, readdir, readlink } from 'node:fs/promises'
+import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs'
 import { isErrno } from '@cis490/shared/node/errno.ts'
+import { isAscii } from './tar-header.ts'
+import { Turn } from './turn.ts'
 
 export type Kind = 'file' | 'folder' | 'link' | 'socket' | 'fifo' | 'device'
 
@@ -22,8 +24,8 @@ export interface TreeEntry {
 }
 
 /** The path that the file system takes. */
-export function rawPath(folder: string, path: string): Buffer {
-  return Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(path, 'latin1')])
+export function rawPath(folder: string, path: string): Buffer | string {
+  return isAscii(path) ? `${folder}/${path}` : Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(path, 'latin1')])
 }
 
 /** For messages. */
@@ -43,30 +45,38 @@ export function storedName(entry: TreeEntry): string {
 export async function walkTree(folder: string): Promise<TreeEntry[]> {
   const found: TreeEntry[] = []
   const todo = ['']
+  const turn = new Turn()
   for (let below = todo.pop(); below !== undefined; below = todo.pop()) {
-    for (const name of await readdir(rawPath(folder, below), { encoding: 'buffer' }).catch(goneAs([] as Buffer[]))) {
+    for (const name of unlessGone(() => readdirSync(rawPath(folder, below as string), { encoding: 'buffer' })) ?? []) {
       const path = `${below}${name.toString('latin1')}`
-      const entry = await readTreeEntry(folder, path)
+      const entry = readTreeEntry(folder, path)
       if (entry?.kind === 'folder') todo.push(`${path}/`)
       if (entry) found.push(entry)
+      const pause = turn.pass()
+      if (pause) await pause
     }
   }
-  const rank = (entry: TreeEntry) => (entry.path === 'meta.json' ? 0 : 1)
-  return found.sort((a, b) => rank(a) - rank(b) || (storedName(a) < storedName(b) ? -1 : 1))
+  return inStoredOrder(found)
 }
 
-export async function readTreeEntry(folder: string, path: string): Promise<TreeEntry | undefined> {
+function inStoredOrder(entries: readonly TreeEntry[]): TreeEntry[] {
+  const keys = entries.map((entry) => ({ entry, first: entry.path === 'meta.json', name: storedName(entry) }))
+  keys.sort((a, b) => Number(b.first) - Number(a.first) || (a.name < b.name ? -1 : 1))
+  return keys.map(({ entry }) => entry)
+}
+
+function readTreeEntry(folder: string, path: string): TreeEntry | undefined {
   const raw = rawPath(folder, path)
-  const stat = await lstat(raw, { bigint: true }).catch(goneAs(undefined))
+  const stat = unlessGone(() => lstatSync(raw, { bigint: true }))
   if (stat === undefined) return undefined
   const kind = kindOf(stat)
   const common = { path, kind, mode: Number(stat.mode) & 0o7777, mtime_ns: stat.mtimeNs, ctime_ns: stat.ctimeNs }
   if (kind !== 'link') return { ...common, size: kind === 'file' ? Number(stat.size) : 0 }
-  const target = await readlink(raw, { encoding: 'buffer' }).catch(goneAs(undefined))
+  const target = unlessGone(() => readlinkSync(raw, { encoding: 'buffer' }))
   return target && { ...common, size: 0, target: target.toString('latin1') }
 }
 
-function kindOf(stat: Awaited<ReturnType<typeof lstatBig>>): Kind {
+function kindOf(stat: BigIntStats): Kind {
   if (stat.isFile()) return 'file'
   if (stat.isDirectory()) return 'folder'
   if (stat.isSymbolicLink()) return 'link'
@@ -74,11 +84,11 @@ function kindOf(stat: Awaited<ReturnType<typeof lstatBig>>): Kind {
   return stat.isFIFO() ? 'fifo' : 'device'
 }
 
-const lstatBig = (path: string) => lstat(path, { bigint: true })
-
-function goneAs<T>(value: T): (error: unknown) => T {
-  return (error) => {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return value
+function unlessGone<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
     throw error
   }
 }

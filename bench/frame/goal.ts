@@ -14,7 +14,7 @@ export interface Goal {
   readonly form: GoalForm
   readonly limit: { readonly at_least: number } | { readonly at_most: number }
   /** Of the compared number; a plain ratio has none. */
-  readonly unit?: 'bytes' | 'ms'
+  readonly unit?: 'bytes' | 'ms' | 'count'
 }
 
 export type Verdict = 'met' | 'missed' | 'not-measured' | 'not-judged'

@@ -67,6 +67,7 @@ export function valueText({ value, unit }: GoalResult): string {
 
 function amount(value: number, unit: GoalResult['unit']): string {
   if (unit === 'bytes') return value < 0 ? `-${formatSize(Math.round(-value))}` : formatSize(Math.round(value))
+  if (unit === 'count') return Math.round(value).toString()
   return unit === 'ms' ? `${value.toFixed(1)} ms` : `${value.toFixed(2)} x`
 }
 

@@ -1,17 +1,20 @@
 /** Load over raw TLS, in a process of its own: as many requests as it is told, on as many kept-alive connections, one at a time on each. */
 import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import { percentile } from '../frame/median.ts'
 import { Connection } from './connection.ts'
 import { type LoadJob, type LoadResult, requestsOf } from './job.ts'
 
 /** The first connections are made and the bodies are there before the clock starts. */
 async function run(job: LoadJob): Promise<LoadResult> {
-  const identities = job.identities.map(({ cert, key, host }) => ({ host, cert: readFileSync(cert), key: readFileSync(key) }))
   const ca = readFileSync(job.ca)
+  const identities = job.identities.map(({ cert, key, host }) => {
+    return { host, secureContext: createSecureContext({ ca, cert: readFileSync(cert), key: readFileSync(key) }) }
+  })
   const connections = await Promise.all(
     Array.from({ length: job.connections }, async (_, k) => {
-      const identity = identities[k % identities.length] as (typeof identities)[number]
-      return { host: identity.host, wire: await Connection.open({ port: job.port, ca, cert: identity.cert, key: identity.key }) }
+      const { host, secureContext } = identities[k % identities.length] as (typeof identities)[number]
+      return { host, wire: await Connection.open({ port: job.port, secureContext }) }
     }),
   )
   const requests = requestsOf(job)

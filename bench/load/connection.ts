@@ -1,12 +1,11 @@
 /** One kept-alive connection that sends ready-made requests: as little work as possible, because the server shares the machine. */
 import { once } from 'node:events'
-import { connect, type SecureContextOptions, type TLSSocket } from 'node:tls'
+import { connect, type SecureContext, type TLSSocket } from 'node:tls'
 
 export interface ConnectTo {
   readonly port: number
-  readonly ca: Buffer
-  readonly cert: Buffer
-  readonly key: Buffer
+  /** Authority, certificate and key; made once, because reading keys costs more than a handshake. */
+  readonly secureContext: SecureContext
   readonly session?: Buffer | undefined
 }
 
@@ -25,10 +24,12 @@ export class Connection {
     socket.on('close', () => this.#broken?.(new Error('the server closed the connection')))
   }
 
-  static async open({ port, ca, cert, key, session }: ConnectTo): Promise<Connection> {
-    const identity: SecureContextOptions = { ca, cert, key }
-    const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ...identity, ...(session && { session }) })
-    await once(socket, 'secureConnect')
+  static async open({ port, secureContext, session }: ConnectTo): Promise<Connection> {
+    const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', secureContext, ...(session && { session }) })
+    await once(socket, 'secureConnect').catch((error: unknown) => {
+      socket.on('error', () => undefined).destroy()
+      throw error
+    })
     return new Connection(socket)
   }
 

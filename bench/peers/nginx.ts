@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { makeDir, replaceFile } from '@cis490/shared/node/durable.ts'
 import { missingProgram } from '../frame/installed.ts'
-import { freePort, type Peer, untilItListens } from './peer.ts'
+import { freePort, type Peer, stopper, untilItListens } from './peer.ts'
 
 export const nginx: Peer = {
   name: 'nginx',
@@ -48,6 +48,6 @@ ${temp.join('\n')}
       join(dir, 'nginx.conf'),
     ])
     await untilItListens(child, port)
-    return { name: 'nginx', port, pids: [child.pid], store, upload: 'put' }
+    return { name: 'nginx', port, pids: [child.pid], store, upload: 'put', stop: stopper(child) }
   },
 }

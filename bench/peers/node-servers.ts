@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { makeDir } from '@cis490/shared/node/durable.ts'
 import { npmPeer } from '../frame/npm-peer.ts'
-import { freePort, type Peer, type PeerPlace, type RunningPeer, untilItListens } from './peer.ts'
+import { freePort, type Peer, type PeerPlace, type RunningPeer, stopper, untilItListens } from './peer.ts'
 
 export const naive: Peer = {
   name: 'naive node',
@@ -35,5 +35,5 @@ async function start(
   const { ca, server } = certificates
   const child = children.start(name, process.execPath, [main, String(port), store, ca, server.cert, server.key, ...more])
   await untilItListens(child, port)
-  return { name, port, pids: [child.pid], store, upload }
+  return { name, port, pids: [child.pid], store, upload, stop: stopper(child) }
 }

@@ -23,6 +23,8 @@ export interface RunningPeer {
   /** Below this it keeps what it was sent. */
   readonly store: string
   readonly upload: 'put' | 'tus'
+  /** Resolves when none of its processes is there any more. */
+  stop(signal?: NodeJS.Signals): Promise<void>
 }
 
 export interface Peer extends Candidate {
@@ -57,4 +59,15 @@ export async function untilItListens(child: Child, port: number): Promise<void> 
     if (connected) return
   }
   throw new Error(`${child.name} does not listen on port ${port}`)
+}
+
+/** Ends the programs of a server. */
+export function stopper(...children: readonly Child[]): RunningPeer['stop'] {
+  return async (signal = 'SIGTERM') => {
+    for (const child of children) {
+      const over = await Promise.race([child.ended, Promise.resolve(undefined)])
+      if (over === undefined) process.kill(child.pid, signal)
+      await child.ended
+    }
+  }
 }

@@ -2,8 +2,9 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { makeDir, replaceFile } from '@cis490/shared/node/durable.ts'
+import type { Child } from '../../scripts/local-fleet/children.ts'
 import { missingModules, missingProgram, python } from '../frame/installed.ts'
-import { freePort, type Peer, type PeerPlace, untilItListens } from './peer.ts'
+import { freePort, type Peer, type PeerPlace, stopper, untilItListens } from './peer.ts'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 const missing = () => missingModules(['starlette', 'uvicorn'], 'apt install python3-starlette python3-uvicorn')
@@ -14,7 +15,8 @@ export const starlette: Peer = {
   async start(place) {
     const { ca, server } = place.certificates
     const tls = ['--ssl-certfile', server.cert, '--ssl-keyfile', server.key, '--ssl-ca-certs', ca, '--ssl-cert-reqs', '2']
-    return { name: 'starlette', upload: 'put', ...(await uvicorn(place, tls)) }
+    const { child, ...running } = await uvicorn(place, tls)
+    return { name: 'starlette', upload: 'put', ...running, stop: stopper(child) }
   },
 }
 
@@ -54,14 +56,21 @@ https://localhost:${port} {
       'caddyfile',
     ])
     await untilItListens(child, port)
-    return { name: 'caddy+starlette', port, pids: [child.pid, ...behind.pids], store: behind.store, upload: 'put' }
+    return {
+      name: 'caddy+starlette',
+      port,
+      pids: [child.pid, ...behind.pids],
+      store: behind.store,
+      upload: 'put',
+      stop: stopper(child, behind.child),
+    }
   },
 }
 
 async function uvicorn(
   { children, dir }: PeerPlace,
   tls: readonly string[],
-): Promise<{ port: number; pids: number[]; store: string }> {
+): Promise<{ port: number; pids: number[]; store: string; child: Child }> {
   const store = join(dir, 'store')
   await makeDir(store)
   const port = await freePort()
@@ -70,5 +79,5 @@ async function uvicorn(
   const env = [`CIS490_BENCH_STORE=${store}`, 'PYTHONDONTWRITEBYTECODE=1']
   const child = children.start('starlette', '/usr/bin/env', [...env, python, ...args, ...how])
   await untilItListens(child, port)
-  return { port, pids: [child.pid], store }
+  return { port, pids: [child.pid], store, child }
 }

@@ -15,13 +15,16 @@ import { Client } from './ship/client.ts'
 import { loadIdentity } from './ship/identity.ts'
 import type { Manners } from './ship/manners.ts'
 import type { Pace } from './ship/pace.ts'
+import { ToldDirectives } from './ship/told.ts'
 
 export interface App extends AsyncDisposable {
   readonly shipping: Shipping
   /** When and how fast to ship and to pack. */
   readonly manners: Manners
-  /** Is a recording being written? The scan tells. */
-  readonly activity: { recording: boolean }
+  /** Is a recording being written, and how many folders wait for a person? The scan tells. */
+  readonly activity: { recording: boolean; stuck: number }
+  /** What the receiver asked for in its answer to the last heartbeat. */
+  readonly directives: ToldDirectives
   /** Reads certificate, key, token and receipt keys anew. @throws ConfigError, and the old ones stay */
   readonly reload: () => void
 }
@@ -42,8 +45,14 @@ export function makeApp(
   respect: Respect = 'everything',
 ): App {
   const { config, outbox, log, now } = context
-  const activity = { recording: false }
-  const manners = makeManners(context, respect, () => activity.recording)
+  const activity = { recording: false, stuck: 0 }
+  const directives = new ToldDirectives(config.heartbeat.every, () => performance.now())
+  const manners = makeManners(
+    context,
+    respect,
+    () => activity.recording,
+    () => directives.now,
+  )
   const pace: Pace = manners
   let client = makeClient(config, { pace })
   const shipping: Shipping = {
@@ -63,6 +72,7 @@ export function makeApp(
       ),
     onProgress,
     pace,
+    wanted: () => directives.now.want,
     memory: freshMemory(),
   }
   const reload = () => {
@@ -74,5 +84,5 @@ export function makeApp(
       .retire()
       .catch((error: unknown) => log.warn({ cause: messageOf(error) }, 'could not close the connections of the old certificate'))
   }
-  return { shipping, manners, activity, reload, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() }
+  return { shipping, manners, activity, directives, reload, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() }
 }

@@ -25,6 +25,9 @@ const percent = z.number().min(0).max(100)
 /** Both loops sleep that long: zero would spin. */
 const rescan = Duration.refine((ms) => ms >= 100 && ms <= 24 * 3_600_000, { error: 'from "100ms" to "24h"' })
 
+/** More often is of no use to anybody. */
+const beatEvery = Duration.refine((ms) => ms >= 1000 && ms <= 24 * 3_600_000, { error: 'from "1s" to "24h"' })
+
 export const AgentConfig = z.strictObject({
   host: z.strictObject({ name: HostName.optional() }).prefault({}),
   receiver: z.strictObject({
@@ -61,7 +64,7 @@ export const AgentConfig = z.strictObject({
       reserve: Size.prefault('64MiB'),
     })
     .prefault({}),
-  heartbeat: z.strictObject({ every: Duration.prefault('60s') }).prefault({}),
+  heartbeat: z.strictObject({ every: beatEvery.prefault('60s') }).prefault({}),
   update: z
     .strictObject({
       branch: z.string().default('main'),

@@ -40,6 +40,7 @@ export async function scanTurn(context: AgentContext, app: App, signal: AbortSig
       signal,
     })
     app.activity.recording = result.unfinished.some((one) => one.state === 'recording')
+    app.activity.stuck = result.unfinished.length - result.unfinished.filter((one) => one.state === 'recording').length
     return result.packed.length > 0
   } catch (error) {
     if (!signal.aborted) context.log.error({ event: 'scan-failed', cause: messageOf(error) }, 'could not scan the episodes')

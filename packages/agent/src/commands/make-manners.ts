@@ -2,9 +2,11 @@
 import { formatDuration } from '@cis490/shared/duration.ts'
 import { timestamp } from '@cis490/shared/ids.ts'
 import type { AgentConfig } from '../config.ts'
+import { type InForce, inForce, nothingAsked } from '../core/directives.ts'
 import { judgeManners, type Manner } from '../core/manners.ts'
 import { calm, longestWaitMs, nextPressure } from '../core/pressure.ts'
 import { isAllowed, nextOpening, parseWindow, type Window } from '../core/windows.ts'
+import { readLastBeat } from '../ship/heartbeat-file.ts'
 import { wallClock } from '../ship/local-time.ts'
 import { Manners } from '../ship/manners.ts'
 import { readPause } from '../ship/pause-file.ts'
@@ -14,8 +16,13 @@ import type { AgentContext } from './context.ts'
 /** A person who says `ship` means now: then only the rate limit holds. */
 export type Respect = 'everything' | 'rate'
 
-/** @param recording is a recording being written? */
-export function makeManners({ config, log, now }: AgentContext, respect: Respect, recording: () => boolean): Manners {
+/** @param recording is a recording being written? @param directives what the receiver asks for */
+export function makeManners(
+  { config, log, now }: AgentContext,
+  respect: Respect,
+  recording: () => boolean,
+  directives: () => InForce,
+): Manners {
   const all = respect === 'everything'
   let waits = false
   return new Manners({
@@ -25,6 +32,7 @@ export function makeManners({ config, log, now }: AgentContext, respect: Respect
     local: wallClock(),
     readPause: () => (all ? readPause(config.paths.state) : undefined),
     readPressure: () => (all ? readPressure() : undefined),
+    directives: () => (all ? directives() : nothingAsked),
     recording,
     now,
     steady: () => performance.now(),
@@ -42,8 +50,11 @@ export function windowsOf(config: AgentConfig): Window[] {
 
 /** How shipping of a daemon would stand now. @param recording is a recording being written? */
 export function heldBack(config: AgentConfig, now: number, recording: boolean): MannerText | undefined {
+  const { heard_at, directives } = readLastBeat(config.paths.state) ?? {}
+  const told = heard_at && directives ? { directives, at: Date.parse(heard_at) } : undefined
   const manner = judgeManners({
     pause: readPause(config.paths.state),
+    asked: inForce(told, now, config.heartbeat.every).pause,
     insideWindow: isAllowed(windowsOf(config), now, wallClock()),
     pressure: nextPressure(calm, readPressure(), config.ship.max_pressure, 0),
     ...{ steady: 0, recording, now },
@@ -52,7 +63,7 @@ export function heldBack(config: AgentConfig, now: number, recording: boolean): 
 }
 
 export interface MannerText {
-  readonly reason: 'paused' | 'outside-window' | 'pressure'
+  readonly reason: 'paused' | 'directive' | 'outside-window' | 'pressure'
   /** One line for a person. */
   readonly text: string
   /** RFC 3339; null where nobody knows. */
@@ -70,6 +81,8 @@ export function describeManner(manner: Manner & { go: 'wait' }, config: AgentCon
       const text = `paused${who} ${end}${reason === undefined ? '' : `: ${reason}`}`
       return { reason: 'paused', text, until: until === undefined ? null : timestamp(until), by }
     }
+    case 'directive':
+      return { reason: 'directive', text: 'the receiver asks this host to wait', until: null }
     case 'outside-window': {
       const opening = nextOpening(windowsOf(config), now, wallClock())
       const end = opening === undefined ? 'for more than a week' : `until ${localText(opening)}`

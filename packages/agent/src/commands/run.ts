@@ -1,4 +1,4 @@
-/** `cis490-agent run`: the daemon. Two loops, packing and shipping, that wake each other; each ends at the signal. */
+/** `cis490-agent run`: the daemon. Three loops: packing and shipping, which wake each other, and the heartbeat; each ends at the signal. */
 import { build } from '@cis490/shared/node/build.ts'
 import { addCommand, exit } from '@cis490/shared/node/cli.ts'
 import { makeLogger } from '@cis490/shared/node/log.ts'
@@ -6,6 +6,7 @@ import type { Command } from 'commander'
 import { makeApp } from '../app.ts'
 import { defaultConfigFile } from '../config.ts'
 import { type AgentContext, action, type CommandOptions, openOutbox, readConfig, takeAgentLock } from './context.ts'
+import { heartbeatLoop } from './heartbeat.ts'
 import { reload, scanLoop, shipLoop } from './loops.ts'
 import { endOnSignal } from './signals.ts'
 import { Wake } from './wake.ts'
@@ -36,6 +37,7 @@ async function run(options: CommandOptions): Promise<number> {
   await Promise.all([
     scanLoop(context, app, ending.signal, scanWake, () => shipWake.ring()),
     shipLoop(context, app, ending.signal, shipWake),
+    heartbeatLoop(context, app, ending.signal),
   ])
   log.info({ event: 'down' }, 'agent is down')
   return exit.clean

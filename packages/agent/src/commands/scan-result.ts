@@ -18,7 +18,7 @@ export interface ScanResult {
   /** Finished, and to be packed by a later scan. */
   readonly later: {
     readonly id: EpisodeId
-    readonly reason: 'fault' | Exclude<RoomVerdict, 'enough'> | 'paused' | 'outside-window' | 'pressure'
+    readonly reason: 'fault' | Exclude<RoomVerdict, 'enough'> | 'paused' | 'directive' | 'outside-window' | 'pressure'
     readonly detail?: string
   }[]
   readonly reclaimed: readonly ReclaimStep[]

@@ -27,6 +27,8 @@ export interface Shipping {
   /** Told the bytes that were sent; negative ones did not arrive. */
   readonly onProgress: (entry: Entry, bytes: number) => void
   readonly pace: Pace
+  /** Ids that the receiver asked for. */
+  readonly wanted: () => readonly string[]
   readonly memory: ShippingMemory
 }
 

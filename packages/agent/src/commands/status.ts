@@ -14,6 +14,7 @@ import { makeClient } from '../app.ts'
 import { type AgentConfig, defaultConfigFile } from '../config.ts'
 import type { RoomSummary } from '../doctor/checks/disk.ts'
 import { KnownReceipt, readRecords } from '../outbox/records.ts'
+import { type LastBeat, readLastBeat } from '../ship/heartbeat-file.ts'
 import { action, type CommandOptions, lockPath, readConfig } from './context.ts'
 import { heldBack, type MannerText } from './make-manners.ts'
 import { type Summary, summarize } from './summary.ts'
@@ -38,6 +39,7 @@ async function runStatus(options: CommandOptions): Promise<number> {
     readRecords(join(config.paths.state, 'receipts.jsonl'), KnownReceipt),
     askGate(config),
   ])
+  const beat = readLastBeat(config.paths.state)
   const last = [...receipts.values()].toSorted((a, b) => (a.received_at < b.received_at ? 1 : -1))[0]
   const held = heldBack(config, now, summary.recording > 0)
   const holder = lockHolder(lockPath(config))
@@ -47,6 +49,7 @@ async function runStatus(options: CommandOptions): Promise<number> {
     agent: holder === undefined ? null : { running: holder !== null, ...(holder !== null && { pid: holder }) },
     delivered: receipts.size,
     last_receipt: last ?? null,
+    heartbeat: beat ?? null,
     gate,
     agent_version: build.version,
     commit: build.commit,
@@ -54,7 +57,7 @@ async function runStatus(options: CommandOptions): Promise<number> {
   if (options.json) printJson(status)
   else
     process.stdout.write(
-      `${lines({ summary, delivered: receipts.size, last, gate, held, holder }, now).map(printable).join('\n')}\n`,
+      `${lines({ summary, delivered: receipts.size, last, gate, held, holder, beat }, now).map(printable).join('\n')}\n`,
     )
   return exit.clean
 }
@@ -78,13 +81,14 @@ interface Facts {
   readonly last: KnownReceipt | undefined
   readonly gate: Gate
   readonly held: MannerText | undefined
+  readonly beat: LastBeat | undefined
   /** The process at work; null: none; undefined: nobody can tell. */
   readonly holder: number | null | undefined
 }
 
 const shownUploads = 5
 
-function lines({ summary, delivered, last, gate, held, holder }: Facts, now: number): string[] {
+function lines({ summary, delivered, last, gate, held, holder, beat }: Facts, now: number): string[] {
   const { lanes, oldest_age_s: age, stuck, tombstones, room, uploads } = summary
   const dropped = tombstones.last[0]
   const lane = (name: keyof typeof lanes) => `${name.padEnd(12)} ${lanes[name].count} (${formatSize(lanes[name].bytes)})`
@@ -104,11 +108,20 @@ function lines({ summary, delivered, last, gate, held, holder }: Facts, now: num
     ...(dropped ? [`dropped      ${tombstones.count}, last ${dropped.id} by ${dropped.by}: ${dropped.reason}`] : []),
     ...roomLines(room),
     ...(holder === undefined ? [] : [`agent        ${holder === null ? 'not running' : `at work, process ${holder}`}`]),
+    ...(beat ? [`heartbeat    ${beatText(beat, now)}`] : []),
     `shipping     ${held?.text ?? 'may run'}`,
     ...stuck.map(({ id, reason }) => `stuck        ${id}: ${reason}`),
     `receiver     ${gate.reachable ? 'reachable' : 'not reachable'}${gate.detail ? `: ${gate.detail}` : ''}`,
     ...(gate.answer ? [`gate         ${describeGate(gate.answer)}`] : []),
   ]
+}
+
+function beatText({ at, outcome, heard_at, directives = {} }: LastBeat, now: number): string {
+  const ago = (time: string) => `${formatDuration(now - Date.parse(time))} ago`
+  const asked = Object.keys(directives)
+  const words = asked.length > 0 ? `, the receiver asks for: ${asked.join(', ')}` : ''
+  if (outcome === 'heard') return `heard ${ago(at)}${words}`
+  return `not heard ${ago(at)} (${outcome})${heard_at === undefined ? '' : `, last heard ${ago(heard_at)}`}`
 }
 
 function roomLines({

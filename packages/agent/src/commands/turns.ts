@@ -79,7 +79,7 @@ export class Turns {
   }
 
   async #plan(): Promise<void> {
-    const { outbox, memory, now } = this.#shipping
+    const { outbox, memory, now, wanted } = this.#shipping
     if (performance.now() - this.#rearmed >= rearmEvery) {
       await rearm(this.#shipping, this.#signal)
       this.#rearmed = performance.now()
@@ -88,7 +88,8 @@ export class Turns {
       const at = outbox.packedOf(id)?.at
       return at === undefined ? undefined : Date.parse(at)
     }
-    this.#queue = planPass(await outbox.entries(), memory.hold, now(), this.#mode, outbox.inFlight, since).queue
+    const entries = await outbox.entries()
+    this.#queue = planPass(entries, memory.hold, now(), this.#mode, outbox.inFlight, since, wanted()).queue
     this.#planned = performance.now()
   }
 }

@@ -67,8 +67,9 @@ async function whatHolds(config: AgentConfig, state: HostState, now: number): Pr
   const { room, recording } = await summarize(config, now)
   if (state === 'finished' && room.stopped) return `packing is stopped (${room.stopped.reason})`
   const manner = heldBack(config, now, recording > 0)
-  // Windows are for the network; packing goes on outside of them.
-  return state === 'finished' && manner?.reason === 'outside-window' ? undefined : manner?.text
+  // Windows and directives are for the network; packing goes on.
+  const forNetwork = manner?.reason === 'outside-window' || manner?.reason === 'directive'
+  return state === 'finished' && forNetwork ? undefined : manner?.text
 }
 
 async function lookAtFolder({ paths }: AgentConfig, id: EpisodeId, now: number): Promise<FolderFacts | undefined> {

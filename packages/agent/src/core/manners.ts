@@ -14,6 +14,8 @@ export interface Circumstances {
   readonly pause: Pause | undefined
   readonly insideWindow: boolean
   readonly pressure: PressureState
+  /** The receiver asked to wait. */
+  readonly asked?: boolean
   /** Milliseconds of a steady clock, as in `pressure`. */
   readonly steady: number
   /** A recording is being written: only that can be disturbed. */
@@ -25,17 +27,19 @@ export interface Circumstances {
 export type Manner =
   | { readonly go: 'on'; readonly slowly: boolean }
   | { readonly go: 'wait'; readonly reason: 'paused'; readonly pause: Pause }
+  | { readonly go: 'wait'; readonly reason: 'directive' }
   | { readonly go: 'wait'; readonly reason: 'outside-window' }
   | { readonly go: 'wait'; readonly reason: 'pressure'; readonly resource?: keyof Pressure | undefined }
 
 export function judgeManners(at: Circumstances): Manner {
   const pause = activePause(at.pause, at.now)
   if (pause) return { go: 'wait', reason: 'paused', pause }
+  if (at.asked === true) return { go: 'wait', reason: 'directive' }
   if (!at.insideWindow) return { go: 'wait', reason: 'outside-window' }
   return judgeDisturbance(at)
 }
 
-/** The same for packing, which needs no network: windows are not for it. */
+/** The same for packing, which needs no network: windows and what the receiver asks are not for it. */
 export function judgePacking(at: Circumstances): Manner {
   const pause = activePause(at.pause, at.now)
   return pause ? { go: 'wait', reason: 'paused', pause } : judgeDisturbance(at)

@@ -24,6 +24,7 @@ export interface PassPlan<T> {
  * Uploads that have begun come first: a receiver keeps few of them open for a host. Then the most urgent; what has waited longer counts
  * for more, what has failed for less: nothing keeps the others from their turn.
  * @param inFlight ids of entries that are being sent: they are not sent a second time
+ * @param wanted ids that the receiver asked for: they go before all others, in this order
  * @param since when an entry was packed, epoch milliseconds; undefined: nobody knows
  */
 export function planPass<T extends Waiting>(
@@ -33,13 +34,20 @@ export function planPass<T extends Waiting>(
   mode: PassMode,
   inFlight: ReadonlySet<string> = new Set(),
   since: (entry: T) => number | undefined = () => now,
+  wanted: readonly string[] = [],
 ): PassPlan<T> {
   if (mode === 'due' && isHeld(hold, now)) return { queue: [], probe: false }
+  const place = new Map(wanted.map((id, index) => [id, index - wanted.length]))
+  const rank = ({ id }: T) => place.get(id) ?? 0
   const queue = entries
     .filter((entry) => entry.lane === 'ready' && !inFlight.has(entry.id) && (mode === 'all' || !isAhead(dueAt(entry), now)))
     .map((entry) => ({ entry, score: score({ ...entry, since: since(entry) }, now) }))
     .toSorted(
-      (a, b) => Number(isOpen(b.entry)) - Number(isOpen(a.entry)) || b.score - a.score || (a.entry.id < b.entry.id ? -1 : 1),
+      (a, b) =>
+        rank(a.entry) - rank(b.entry) ||
+        Number(isOpen(b.entry)) - Number(isOpen(a.entry)) ||
+        b.score - a.score ||
+        (a.entry.id < b.entry.id ? -1 : 1),
     )
   return { queue: queue.map(({ entry }) => entry), probe: hold.failures > 0 }
 }

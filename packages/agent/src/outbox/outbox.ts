@@ -148,6 +148,13 @@ export class Outbox implements AsyncDisposable {
     return this.#packed.rows.get(id)
   }
 
+  /** When an episode was packed last; RFC 3339. */
+  get lastPackedAt(): string | undefined {
+    let last: string | undefined
+    for (const { at } of this.#packed.rows.values()) if (last === undefined || at > last) last = at
+    return last
+  }
+
   /**
    * The receipt is durable first; only then archive and sidecar go. The episode's folder is the caller's.
    * @param signature of the receipt, kept with it. @throws when the text is not a receipt for this very archive

@@ -1,10 +1,13 @@
 /** The receiver as seen from here: one connection pool a certificate, plain values for answers, nothing retried. */
+import { X509Certificate } from 'node:crypto'
+import { timestamp } from '@cis490/shared/ids.ts'
 import { build } from '@cis490/shared/node/build.ts'
-import { episodePath, gatePath, header, hostHealthPath, mediaType } from '@cis490/shared/protocol.ts'
+import { episodePath, gatePath, header, heartbeatPath, hostHealthPath, mediaType } from '@cis490/shared/protocol.ts'
 import { Agent, type Dispatcher } from 'undici'
 import type { Answer } from '../core/answer.ts'
 import { uploadPath } from '../core/upload-state.ts'
 import { ArchiveError, readPart } from './archive-part.ts'
+import { resumingConnector } from './connector.ts'
 import { Deadline } from './deadline.ts'
 import { faultOf } from './faults.ts'
 import type { Identity } from './identity.ts'
@@ -68,12 +71,13 @@ export class Client implements AsyncDisposable {
       pipelining: 1,
       headersTimeout: this.#idleTimeout,
       bodyTimeout: this.#idleTimeout,
-      connect: {
+      connect: resumingConnector({
+        allowH2: false,
         timeout: options.connectTimeout ?? 10_000,
         ...(ca === undefined ? {} : { ca }),
         ...(cert === undefined ? {} : { cert }),
         ...(key === undefined ? {} : { key }),
-      },
+      }),
     })
   }
 
@@ -94,6 +98,18 @@ export class Client implements AsyncDisposable {
 
   putReport(host: string, report: string, signal?: AbortSignal): Promise<Answer> {
     return this.request('PUT', hostHealthPath(host), { headers: { 'content-type': mediaType.json }, body: report, signal })
+  }
+
+  /** Of this very host. */
+  heartbeat(said: string, signal?: AbortSignal): Promise<Answer> {
+    const headers = { 'content-type': mediaType.json }
+    return this.request('POST', heartbeatPath(this.host), { headers, body: said, signal, quick: true })
+  }
+
+  /** When the client certificate ends, RFC 3339. */
+  get certNotAfter(): string | undefined {
+    const { cert } = this.#identity
+    return cert === undefined ? undefined : timestamp(new X509Certificate(cert).validToDate.getTime())
   }
 
   /** The path of an upload resource that an answer names; undefined for any other place. */

@@ -1,5 +1,6 @@
 /** The pace of this host: rate limit, windows, pause and pressure, asked anew every second while a body runs. */
 import { setTimeout as wait } from 'node:timers/promises'
+import { type InForce, lowerRate, nothingAsked } from '../core/directives.ts'
 import { type Circumstances, judgeManners, judgePacking, type Manner, type Pause } from '../core/manners.ts'
 import { calm, nextPressure, type Pressure, type PressureState } from '../core/pressure.ts'
 import { type Bucket, debtMs, fullBucket, pieceAt, takeTokens } from '../core/token-bucket.ts'
@@ -14,6 +15,8 @@ export interface MannersOptions {
   readonly local: (ms: number) => LocalTime
   readonly readPause: () => Pause | undefined
   readonly readPressure: () => Pressure | undefined
+  /** What the receiver asks for. */
+  readonly directives?: () => InForce
   /** Is a recording being written? */
   readonly recording: () => boolean
   /** Epoch milliseconds. */
@@ -95,6 +98,7 @@ export class Manners implements Pace {
       now: now(),
       steady: at,
       pause: readPause(),
+      asked: this.#asked().pause,
       insideWindow: isAllowed(windows, now(), local),
       pressure: this.#pressure,
       recording: recording(),
@@ -105,9 +109,13 @@ export class Manners implements Pace {
 
   #rate(): number {
     const manner = this.manner()
-    const { rate } = this.#options
+    const rate = lowerRate(this.#options.rate, this.#asked().rate)
     if (manner.go === 'wait' || !manner.slowly) return rate
     return rate === 0 ? slowRate : Math.min(rate, slowRate)
+  }
+
+  #asked(): InForce {
+    return this.#options.directives?.() ?? nothingAsked
   }
 
   #owed(): number {

@@ -52,6 +52,12 @@ export class Metrics {
     help: 'Doctor reports stored.',
     registers: [this.registry],
   })
+  readonly handshakes = new Counter({
+    name: 'cis490_tls_handshakes_total',
+    help: 'TLS handshakes, by whether they went on with an earlier session.',
+    labelNames: ['resumed'] as const,
+    registers: [this.registry],
+  })
   readonly heartbeats = new Counter({
     name: 'cis490_heartbeats_total',
     help: 'Heartbeats heard.',

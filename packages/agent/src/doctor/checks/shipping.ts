@@ -2,7 +2,7 @@
 import type { Check } from '../check.ts'
 
 export interface HeldBack {
-  readonly reason: 'paused' | 'outside-window' | 'pressure'
+  readonly reason: 'paused' | 'directive' | 'outside-window' | 'pressure'
   readonly text: string
   readonly until: string | null
 }

@@ -249,6 +249,22 @@ test('a kept and a resumed connection are judged by the date of the request', as
   keeping.destroy()
 })
 
+test('after a reload of client_ca_file a resumed connection lacked the intermediates and was refused', async () => {
+  const root = await createAuthority({ name: 'root', pathLength: 1 })
+  const middle = await createAuthority({ name: 'middle', issuedBy: root })
+  const identity = await issued({}, middle)
+  const check = new PeerCheck({ ...plain, clientCaPem: root.certPem })
+  await using server = await peerServer(pki, (req) => check.identify(req, { now: Date.now(), grace: false }))
+  const agent = new https.Agent({ keepAlive: false })
+  const call = () => ask(server, pki, { identity, intermediates: middle.certPem, agent })
+  expect(await call()).toMatchObject({ host: 'lab-07', resumed: false })
+  check.setClientCa(root.certPem + foreign.certPem)
+  expect(await call()).toMatchObject({ host: 'lab-07', resumed: true })
+  // What was of use once proves nothing without its root.
+  check.setClientCa(foreign.certPem)
+  expect(await call()).toMatchObject({ code: 'certificate-untrusted', resumed: true })
+})
+
 test('an authority that is taken out of the file lets nobody in any more', async () => {
   const check = new PeerCheck({ ...plain, clientCaPem: pki.authority.certPem })
   await using server = await peerServer(pki, (req) => check.identify(req, { now: Date.now(), grace: false }))

@@ -9,14 +9,21 @@ export type Path = readonly Certificate[]
 /** A peer can send any number of intermediates that sign each other; four keep the search small. */
 export const maxIntermediates = 4
 const maxRemembered = 4096
+const maxMiddles = 32
 
 export class ClientAuthorities {
   readonly #anchors: readonly Certificate[]
-  /** Proven chains by leaf. Needed, not only quick: a resumed TLS session brings the leaf without its intermediates. */
+  /** Proven chains by leaf: not to check signatures for every request. */
   readonly #proven = new Map<string, readonly Path[]>()
+  /** Intermediates of proven chains. Needed, not only quick: a resumed TLS session brings the leaf without them. */
+  readonly #middles = new Map<string, Certificate>()
 
-  /** @throws ConfigError when the text holds no usable CA certificate */
-  constructor(pem: string) {
+  /**
+   * @param known intermediates that were of use before; they prove nothing by themselves
+   * @throws ConfigError when the text holds no usable CA certificate
+   */
+  constructor(pem: string, known: Iterable<Certificate> = []) {
+    for (const middle of known) this.#middles.set(middle.fingerprint, middle)
     const all = parsePem(pem)
     if (all === undefined) throw new ConfigError('auth.client_ca_file: no readable certificate; PEM is expected')
     this.#anchors = all.filter((certificate) => certificate.isAuthority)
@@ -29,11 +36,16 @@ export class ClientAuthorities {
       )
   }
 
+  get intermediates(): Iterable<Certificate> {
+    return this.#middles.values()
+  }
+
   /** Every chain from the leaf to an authority that verifies by signature; empty for a foreign one. */
   paths(leaf: Certificate, sent: readonly Certificate[], now: number): readonly Path[] {
     const known = this.#proven.get(leaf.fingerprint)
     if (known?.some((path) => inDate(path, now))) return known
-    const found = search(leaf, sent.slice(0, maxIntermediates), this.#anchors, 0)
+    const own = search(leaf, sent.slice(0, maxIntermediates), this.#anchors, 0)
+    const found = own.length > 0 ? own : search(leaf, [...this.#middles.values()], this.#anchors, 0)
     if (found.length === 0) return known ?? []
     this.#remember(leaf.fingerprint, found)
     return found
@@ -43,6 +55,8 @@ export class ClientAuthorities {
   #remember(fingerprint: string, paths: readonly Path[]): void {
     this.#proven.delete(fingerprint)
     this.#proven.set(fingerprint, paths)
+    for (const middle of paths.flatMap((path) => path.slice(0, -1)))
+      if (this.#middles.size < maxMiddles) this.#middles.set(middle.fingerprint, middle)
     const oldest = this.#proven.keys().next().value
     if (this.#proven.size > maxRemembered && oldest !== undefined) this.#proven.delete(oldest)
   }

@@ -66,7 +66,7 @@ export class PeerCheck {
 
   /** Takes up a changed client_ca_file; what the old one proved is forgotten. @throws ConfigError, and the old one stays */
   setClientCa(pem: string): void {
-    this.#authorities = new ClientAuthorities(pem)
+    this.#authorities = new ClientAuthorities(pem, this.#authorities?.intermediates)
   }
 
   /** @throws Refusal, and nothing else */

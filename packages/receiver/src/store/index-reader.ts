@@ -4,6 +4,8 @@ import { parseObject } from '@cis490/shared/jsonl.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import { IndexRow } from '@cis490/shared/receipt.ts'
 
+const blockBytes = 1 << 20
+
 export interface IndexLine {
   /** From 1. */
   readonly number: number
@@ -16,19 +18,27 @@ export interface IndexLine {
 
 /** Complete lines only. A missing file is an empty index. @param after bytes and lines that were read before */
 export async function* readIndex(path: string, after = { bytes: 0, lines: 0 }): AsyncGenerator<IndexLine> {
-  let rest: Buffer = Buffer.alloc(0)
   let number = after.lines
+  for await (const { lines } of readLines(path, after.bytes))
+    for (const bytes of lines) {
+      const text = bytes.toString('utf8')
+      yield { number: ++number, text, bytes, row: IndexRow.safeParse(parseObject(text)).data }
+    }
+}
+
+/** The same, block by block and unread. @param start bytes that were read before */
+export async function* readLines(path: string, start = 0): AsyncGenerator<{ readonly lines: readonly Buffer[] }> {
+  let rest: Buffer = Buffer.alloc(0)
   try {
-    for await (const chunk of createReadStream(path, { start: after.bytes, highWaterMark: 4 << 20 })) {
+    for await (const chunk of createReadStream(path, { start, highWaterMark: blockBytes })) {
       const bytes = rest.length === 0 ? (chunk as Buffer) : Buffer.concat([rest, chunk as Buffer])
+      const lines: Buffer[] = []
       let from = 0
       for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, from)) {
-        const line = bytes.subarray(from, end)
-        const text = line.toString('utf8')
+        lines.push(bytes.subarray(from, end))
         from = end + 1
-        number += 1
-        yield { number, text, bytes: line, row: IndexRow.safeParse(parseObject(text)).data }
       }
+      yield { lines }
       rest = bytes.subarray(from)
     }
   } catch (error) {

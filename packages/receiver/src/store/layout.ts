@@ -24,9 +24,9 @@
  *       gate-cache.json                   last good commit set
  *       events/receiver.jsonl             when the receiver was there
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { join } from 'node:path'
-import type { HostName } from '@cis490/shared/ids.ts'
+import type { EpisodeId, HostName } from '@cis490/shared/ids.ts'
 import type { EpisodeKey } from '../core/episode-key.ts'
 
 export type { EpisodeKey }
@@ -93,7 +93,7 @@ export class StoreLayout {
   }
   /** Folder of an episode. */
   shelf({ host, id }: EpisodeKey): string {
-    return join(this.episodes, host, createHash('sha256').update(id).digest('hex').slice(0, 2))
+    return join(this.episodes, host, shelfName(id))
   }
   archive(key: EpisodeKey): string {
     return join(this.shelf(key), `${key.id}.tar.zst`)
@@ -101,4 +101,9 @@ export class StoreLayout {
   sidecar(key: EpisodeKey): string {
     return join(this.shelf(key), `${key.id}.json`)
   }
+}
+
+/** Folder of an episode below its host's: 256 of them keep folders small. */
+export function shelfName(id: EpisodeId): string {
+  return hash('sha256', id).slice(0, 2)
 }

@@ -1,14 +1,13 @@
 /** At start: what a crash left half done is finished or taken away, so that every stored episode has exactly one row. */
 import { readdir, readFile, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { EpisodeId, HostName } from '@cis490/shared/ids.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { makeDir, removeFile, syncDir } from '@cis490/shared/node/durable.ts'
 import type { Receipt } from '@cis490/shared/receipt.ts'
 import { receiptFor } from '../core/episode-state.ts'
 import { confirmRowless, type Reading } from './confirm-rowless.ts'
 import type { IndexLog } from './index-log.ts'
-import { readIndex } from './index-reader.ts'
+import { indexedNames } from './indexed-names.ts'
 import type { EpisodeKey, StoreLayout } from './layout.ts'
 import { Prunes } from './prunes.ts'
 import { inTime } from './repair/surviving-rows.ts'
@@ -48,7 +47,7 @@ export async function recover(layout: StoreLayout, index: IndexLog, onReading?: 
   }
   await makeDir(layout.incoming)
   await makeDir(layout.episodes)
-  const indexed = await readNames(layout)
+  const indexed = await indexedNames(layout.index)
   done.torn_bytes = await settleJournals(layout)
   const prunes = new Prunes(layout)
   await prunes.refresh()
@@ -85,17 +84,6 @@ export async function recover(layout: StoreLayout, index: IndexLog, onReading?: 
 
 function nameOf({ host, id }: EpisodeKey): string {
   return `${host}/${id}`
-}
-
-/** Rows of an older receiver that name no file of this store are left out. */
-async function readNames(layout: StoreLayout): Promise<Set<string>> {
-  const names = new Set<string>()
-  for await (const { row } of readIndex(layout.index)) {
-    const host = HostName.safeParse(row?.host).data
-    const id = EpisodeId.safeParse(row?.id).data
-    if (host !== undefined && id !== undefined && host === row?.host) names.add(`${host}/${id}`)
-  }
-  return names
 }
 
 async function finishPrunes(shelf: Shelf, prunes: Prunes, done: Recovered): Promise<void> {

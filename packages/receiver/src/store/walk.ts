@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { EpisodeId, HostName } from '@cis490/shared/ids.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import { archiveSuffix } from '@cis490/shared/protocol.ts'
-import type { StoreLayout } from './layout.ts'
+import { type StoreLayout, shelfName } from './layout.ts'
+
+const suffixes = [archiveSuffix, '.json']
 
 export interface Shelf {
   readonly path: string
@@ -21,21 +23,28 @@ export async function* walkShelves(layout: StoreLayout): AsyncGenerator<Shelf> {
     const host = HostName.safeParse(hostName)
     if (!host.success || host.data !== hostName) continue
     for (const name of await folders(join(layout.episodes, hostName))) {
-      yield readShelf(layout, join(layout.episodes, hostName, name), host.data)
+      yield readShelf(join(layout.episodes, hostName, name), name, host.data)
     }
   }
 }
 
-async function readShelf(layout: StoreLayout, path: string, host: HostName): Promise<Shelf> {
+async function readShelf(path: string, shelf: string, host: HostName): Promise<Shelf> {
   const archives = new Set<EpisodeId>()
   const sidecars: EpisodeId[] = []
   const strangers: string[] = []
+  // An archive and its sidecar follow upon each other: what was found out about one holds for the other.
+  let stem: string | undefined
+  let id: EpisodeId | undefined
   for (const entry of (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const { name } = entry
-    const suffix = entry.isFile() ? [archiveSuffix, '.json'].find((one) => name.endsWith(one)) : undefined
-    const id = suffix === undefined ? undefined : EpisodeId.safeParse(name.slice(0, -suffix.length)).data
-    // On the wrong shelf nobody finds it.
-    if (id === undefined || layout.shelf({ host, id }) !== path) strangers.push(name)
+    const suffix = entry.isFile() ? suffixes.find((one) => name.endsWith(one)) : undefined
+    if (suffix !== undefined && name.slice(0, -suffix.length) !== stem) {
+      stem = name.slice(0, -suffix.length)
+      const parsed = EpisodeId.safeParse(stem).data
+      // On the wrong shelf nobody finds it.
+      id = parsed !== undefined && shelfName(parsed) === shelf ? parsed : undefined
+    }
+    if (suffix === undefined || id === undefined) strangers.push(name)
     else if (suffix === archiveSuffix) archives.add(id)
     else sidecars.push(id)
   }

@@ -9,8 +9,8 @@ export const receiverMutants: readonly Mutant[] = [
     name: 'no-file-sync',
     breaks: 'the archive is not synced before it gets its name',
     file: `${receiver}/store/incoming.ts`,
-    find: 'Promise.allSettled([this.#file.sync(), writeNew(',
-    replace: 'Promise.allSettled([Promise.resolve(), writeNew(',
+    find: 'await this.#file.sync()',
+    replace: 'await Promise.resolve()',
     tries: [
       { scenario: 'put', form: 'ext4' },
       { scenario: 'put', form: 'xfs' },
@@ -22,10 +22,28 @@ export const receiverMutants: readonly Mutant[] = [
     file: `${shared}/durable.ts`,
     find: 'await dir.sync()',
     replace: 'await Promise.resolve(dir)',
+    tries: [{ scenario: 'upload', form: 'ext4' }],
+  },
+  {
+    name: 'no-shared-folder-sync',
+    breaks: 'the sync of a folder that several wait for is left out',
+    file: `${shared}/folder-syncs.ts`,
+    find: 'await file.sync()',
+    replace: 'await Promise.resolve()',
     tries: [
       { scenario: 'report', form: 'ext4' },
       { scenario: 'report', form: 'xfs' },
-      { scenario: 'upload', form: 'ext4' },
+    ],
+  },
+  {
+    name: 'earlier-folder-sync-believed',
+    breaks: 'the sync of a folder that began before a name was given is taken for one of that name',
+    file: `${shared}/folder-syncs.ts`,
+    find: '    this.#next = undefined\n',
+    replace: '',
+    tries: [
+      { scenario: 'report', form: 'ext4' },
+      { scenario: 'report', form: 'xfs' },
     ],
   },
   {
@@ -127,8 +145,8 @@ export const receiverMutants: readonly Mutant[] = [
     name: 'sync-tried-again',
     breaks: 'a sync that failed is tried again and believed',
     file: `${receiver}/store/incoming.ts`,
-    find: 'Promise.allSettled([this.#file.sync(), writeNew(',
-    replace: 'Promise.allSettled([this.#file.sync().catch(() => this.#file.sync()), writeNew(',
+    find: 'await this.#file.sync()',
+    replace: 'await this.#file.sync().catch(() => this.#file.sync())',
     tries: [{ scenario: 'put', form: 'errno' }],
   },
   {

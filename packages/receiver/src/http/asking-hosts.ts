@@ -11,22 +11,44 @@ interface Asked {
 }
 
 export class AskingHosts {
+  /** Who asked longest ago comes first. */
   readonly #hosts = new Map<HostName, Asked>()
+  #waiting = 0
 
   /** @param now epoch milliseconds. @returns hosts that asked lately, this one included, and how many others wait */
   ask(host: HostName, now: number): { hosts: number; waiting: number } {
-    for (const [other, { at }] of this.#hosts) if (now - at > latelyMs || now < at) this.#hosts.delete(other)
-    this.#hosts.set(host, { at: now, waiting: this.#hosts.get(host)?.waiting ?? false })
-    const others = [...this.#hosts].filter(([other, { waiting }]) => waiting && other !== host)
-    return { hosts: this.#hosts.size, waiting: others.length }
+    this.#forgetOld(now)
+    const waits = this.#hosts.get(host)?.waiting ?? false
+    this.#put(host, now, waits)
+    return { hosts: this.#hosts.size, waiting: this.#waiting - Number(waits) }
   }
 
   turnAway(host: HostName, now: number): void {
-    this.#hosts.set(host, { at: now, waiting: true })
+    this.#put(host, now, true)
   }
 
   letIn(host: HostName): void {
     const asked = this.#hosts.get(host)
-    if (asked) asked.waiting = false
+    if (!asked?.waiting) return
+    asked.waiting = false
+    this.#waiting -= 1
+  }
+
+  #put(host: HostName, at: number, waiting: boolean): void {
+    this.#remove(host)
+    this.#hosts.set(host, { at, waiting })
+    this.#waiting += Number(waiting)
+  }
+
+  #remove(host: HostName): void {
+    if (this.#hosts.get(host)?.waiting) this.#waiting -= 1
+    this.#hosts.delete(host)
+  }
+
+  #forgetOld(now: number): void {
+    for (const [host, { at }] of this.#hosts) {
+      if (now - at <= latelyMs && now >= at) break
+      this.#remove(host)
+    }
   }
 }

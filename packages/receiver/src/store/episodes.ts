@@ -1,10 +1,11 @@
 /** The published episodes. What has its final name is complete, was verified, and is never changed. */
-import { constants } from 'node:fs'
+import { statSync } from 'node:fs'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { parseObject } from '@cis490/shared/jsonl.ts'
-import { linkNew, makeDir, removeFile, syncDir } from '@cis490/shared/node/durable.ts'
+import { linkNew, makeDir, removeFile } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
+import { FolderSyncs, type OpenFolder } from '@cis490/shared/node/folder-syncs.ts'
 import { Refusal } from '@cis490/shared/problems.ts'
 import type { Receipt } from '@cis490/shared/receipt.ts'
 import { receiptFor } from '../core/episode-state.ts'
@@ -34,17 +35,22 @@ export class PublishInDoubt extends Error {
 /** How long a request waits for a damaged sidecar to be written anew. */
 const mendPatienceMs = 5000
 
-export class Episodes {
+export class Episodes implements AsyncDisposable {
   readonly #layout: StoreLayout
   /** Shelves of this process whose names, and their parents', are durable; shared by all who wait for one. */
   readonly #shelves = new Map<string, Promise<void>>()
+  readonly #folders: FolderSyncs
   readonly #prunes: Prunes
   readonly #mending = new Map<string, Promise<string | undefined>>()
   readonly #onDamage: (damage: SidecarDamage) => void
 
-  /** @param onDamage told of each damaged sidecar once it is clear whether it could be mended */
-  constructor(layout: StoreLayout, onDamage: (damage: SidecarDamage) => void = () => undefined) {
+  /**
+   * @param onDamage told of each damaged sidecar once it is clear whether it could be mended
+   * @param openShelves shelves that stay open for the next episode
+   */
+  constructor(layout: StoreLayout, onDamage: (damage: SidecarDamage) => void = () => undefined, openShelves = 0) {
     this.#layout = layout
+    this.#folders = new FolderSyncs(openShelves)
     this.#prunes = new Prunes(layout)
     this.#onDamage = onDamage
   }
@@ -54,7 +60,7 @@ export class Episodes {
    * @throws Refusal when the sidecar is damaged and cannot be mended, or not yet
    */
   async find(key: EpisodeKey): Promise<StoredEpisode | undefined> {
-    await using archive = await openIfThere(this.#layout.archive(key))
+    const archive = isThere(this.#layout.archive(key))
     const pruned = archive ? undefined : await this.#prunes.find(key)
     if (!archive && !pruned) return undefined
     const stored = await this.#readSidecar(key)
@@ -71,8 +77,7 @@ export class Episodes {
    * @throws Refusal when the sidecar is damaged
    */
   async findLost(key: EpisodeKey): Promise<StoredEpisode | undefined> {
-    await using there = await openIfThere(this.#layout.sidecar(key))
-    if (!there) return undefined
+    if (!isThere(this.#layout.sidecar(key))) return undefined
     const promised = await receiptsOf(this.#layout, key)
     if (promised.length === 0) return undefined
     const kept = await this.#readSidecar(key)
@@ -93,7 +98,7 @@ export class Episodes {
    */
   async bringBack(key: EpisodeKey, archive: string): Promise<boolean> {
     await this.#shelf(this.#layout.shelf(key))
-    await using shelf = await open(this.#layout.shelf(key), constants.O_RDONLY | constants.O_DIRECTORY)
+    await using shelf = await this.#folders.open(this.#layout.shelf(key))
     return (await linkNew(archive, this.#layout.archive(key))) && (await this.#named(key, shelf))
   }
 
@@ -141,7 +146,7 @@ export class Episodes {
     await this.#shelf(this.#layout.shelf(key))
     if (await this.#prunes.find(key)) return false
     // Opened before anything has a name: afterwards nothing but the disk itself may fail.
-    await using shelf = await open(this.#layout.shelf(key), constants.O_RDONLY | constants.O_DIRECTORY)
+    await using shelf = await this.#folders.open(this.#layout.shelf(key))
     if (!(await this.#linkSidecar(key, from.sidecar))) return false
     try {
       if (!(await linkNew(from.archive, this.#layout.archive(key)))) return false
@@ -152,7 +157,7 @@ export class Episodes {
     return await this.#named(key, shelf)
   }
 
-  async #named(key: EpisodeKey, shelf: FileHandle): Promise<true> {
+  async #named(key: EpisodeKey, shelf: OpenFolder): Promise<true> {
     try {
       await shelf.sync()
       return true
@@ -165,19 +170,25 @@ export class Episodes {
   #shelf(path: string): Promise<void> {
     const known = this.#shelves.get(path)
     if (known) return known
-    const made = makeDir(path)
-      .then(() => syncDir(dirname(path)))
-      .then(() => syncDir(this.#layout.episodes))
+    const made = this.#makeShelf(path)
     this.#shelves.set(path, made)
     made.catch(() => this.#shelves.delete(path))
     return made
   }
 
+  async #makeShelf(path: string): Promise<void> {
+    await makeDir(path, 0o750, async () => undefined)
+    await Promise.all([dirname(path), this.#layout.episodes].map((folder) => this.#folders.sync(folder)))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#folders[Symbol.asyncDispose]()
+  }
+
   async #linkSidecar(key: EpisodeKey, from: string): Promise<boolean> {
     const sidecar = this.#layout.sidecar(key)
     if (await linkNew(from, sidecar)) return true
-    await using archive = await openIfThere(this.#layout.archive(key))
-    if (archive || (await this.findLost(key))) return false
+    if (isThere(this.#layout.archive(key)) || (await this.findLost(key))) return false
     // Without a row it was left by a failure between the two links; nobody was promised anything.
     await removeFile(sidecar)
     return await linkNew(from, sidecar)
@@ -189,6 +200,11 @@ export class Episodes {
       throw new PublishInDoubt(`publishing ${key.host}/${key.id}`, { cause: error })
     await removeFile(this.#layout.sidecar(key)).catch(() => undefined)
   }
+}
+
+/** A look into the names costs less than to hand it to another thread, and asked for a new id it makes no error. */
+function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined
 }
 
 async function openIfThere(path: string): Promise<FileHandle | undefined> {

@@ -1,7 +1,6 @@
 /** `prunes.jsonl`: what was taken out of the store on purpose. Written by one process at a time, beside a receiver that works. */
-import { stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
 import { parseObject } from '@cis490/shared/jsonl.ts'
-import { isErrno } from '@cis490/shared/node/errno.ts'
 import { PruneRow } from '../core/prune.ts'
 import type { EpisodeKey, StoreLayout } from './layout.ts'
 import { scanLines } from './line-scan.ts'
@@ -16,6 +15,7 @@ export class Prunes {
   #offset = 0
   #ino: bigint | undefined
   #reading: Promise<void> = Promise.resolve()
+  #readers = 0
 
   constructor(layout: StoreLayout) {
     this.#path = layout.prunes
@@ -23,7 +23,7 @@ export class Prunes {
 
   /** @returns the act that took the episode out. An archive that is missing has its row on disk already. */
   async find({ host, id }: EpisodeKey): Promise<PruneRow | undefined> {
-    await this.refresh()
+    if (this.#readers > 0 || this.#news()) await this.refresh()
     return this.#rows.get(`${host}/${id}`)
   }
 
@@ -47,17 +47,19 @@ export class Prunes {
 
   /** One after the other: two that read the same new bytes would both move the offset. */
   refresh(): Promise<void> {
-    const turn = this.#reading.then(() => this.#read())
+    this.#readers += 1
+    const turn = this.#reading
+      .then(() => this.#read())
+      .finally(() => {
+        this.#readers -= 1
+      })
     this.#reading = turn.catch(() => undefined)
     return turn
   }
 
   /** In pieces: while a long file is read at first, others get their turn. */
   async #read(): Promise<void> {
-    const file = await stat(this.#path, { bigint: true }).catch((error: unknown) => {
-      if (isErrno(error, 'ENOENT')) return undefined
-      throw error
-    })
+    const file = this.#file()
     if (!file) return this.#forget(undefined)
     const { ino } = file
     const size = Number(file.size)
@@ -68,6 +70,16 @@ export class Prunes {
       for (const { bytes } of lines) this.#take(bytes.toString('utf8'))
       this.#offset = at
     }
+  }
+
+  /** Asked for every upload: a look that costs less than to hand it to another thread. */
+  #file() {
+    return statSync(this.#path, { bigint: true, throwIfNoEntry: false })
+  }
+
+  #news(): boolean {
+    const file = this.#file()
+    return file?.ino !== this.#ino || Number(file?.size ?? 0n) !== this.#offset
   }
 
   #forget(ino: bigint | undefined): void {

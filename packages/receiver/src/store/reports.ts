@@ -5,6 +5,7 @@ import { HostName, timestamp } from '@cis490/shared/ids.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { makeDir, removeFile, replaceFile } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
+import { FolderSyncs } from '@cis490/shared/node/folder-syncs.ts'
 import type { StoreLayout } from './layout.ts'
 
 export interface StoredReport {
@@ -13,10 +14,17 @@ export interface StoredReport {
   readonly report: unknown
 }
 
-export class Reports {
+const maxEpoch = 128
+
+type Mark = Readonly<Record<string, unknown>>
+
+export class Reports implements AsyncDisposable {
   readonly #layout: StoreLayout
   /** One writer a file: reports of one host are stored one after the other. */
   readonly #turns = new Map<HostName, Promise<unknown>>()
+  /** What the stored report of a host says of its order: nobody else writes these files. */
+  readonly #marks = new Map<HostName, Mark>()
+  readonly #folder = new FolderSyncs(1)
 
   private constructor(layout: StoreLayout) {
     this.#layout = layout
@@ -38,10 +46,13 @@ export class Reports {
   }
 
   async #store(host: HostName, bytes: Buffer, report: Record<string, unknown>): Promise<number | undefined> {
-    const before = parseObject((await this.read(host))?.toString('utf8') ?? '')
+    const before = this.#marks.get(host) ?? parseObject((await this.read(host))?.toString('utf8') ?? '')
     const newer = staleSequence(before, report)
     if (newer !== undefined) return newer
-    await replaceFile(this.#layout.report(host), bytes)
+    // What is there after a failure, only the file itself tells.
+    this.#marks.delete(host)
+    await replaceFile(this.#layout.report(host), bytes, 0o640, (folder) => this.#folder.sync(folder))
+    this.#remember(host, report)
     return undefined
   }
 
@@ -52,6 +63,16 @@ export class Reports {
       if (isErrno(error, 'ENOENT', 'ENAMETOOLONG')) return undefined
       throw error
     }
+  }
+
+  /** Only what is short: what else a host calls its epoch is read again from its file. */
+  #remember(host: HostName, { report_epoch, sequence }: Mark): void {
+    if (typeof report_epoch === 'string' && report_epoch.length > maxEpoch) return
+    this.#marks.set(host, typeof report_epoch === 'string' && typeof sequence === 'number' ? { report_epoch, sequence } : {})
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#folder[Symbol.asyncDispose]()
   }
 
   async readAll(now: number, only?: HostName): Promise<Record<string, StoredReport>> {

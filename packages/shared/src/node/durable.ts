@@ -1,8 +1,15 @@
 /** The one place that renames and links. Each function returns only when its effect would survive a power cut. */
-import { constants } from 'node:fs'
+import { closeSync, constants, existsSync, fsync, open as openFd, writeSync } from 'node:fs'
 import { type FileHandle, link, mkdir, open, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { promisify } from 'node:util'
 import { isErrno } from './errno.ts'
+
+/** Up to here bytes are handed to the page cache at once: that takes less than to hand the write to another thread. */
+const atOnceBytes = 256 << 10
+
+const openPlain = promisify(openFd)
+const syncPlain = promisify(fsync)
 
 /** Makes directory entries durable: a created, linked, renamed or removed name. */
 export async function syncDir(path: string): Promise<void> {
@@ -13,20 +20,21 @@ export async function syncDir(path: string): Promise<void> {
 /**
  * mkdir -p whose new directories survive a power cut: every parent that got a new entry is synced.
  * Step by step, because Node's own recursive form never returns where a file system has no room for new names (/proc).
+ * @param sync left to the caller, where he syncs the parents together with others
  */
-export async function makeDir(path: string, mode = 0o750): Promise<void> {
+export async function makeDir(path: string, mode = 0o750, sync = syncDir): Promise<void> {
   try {
     await mkdir(path, { mode })
   } catch (error) {
     if (isErrno(error, 'EEXIST') && (await stat(path)).isDirectory()) return
     const parent = dirname(path)
     if (!isErrno(error, 'ENOENT') || parent === path) throw error
-    await makeDir(parent, mode)
+    await makeDir(parent, mode, sync)
     await mkdir(path, { mode }).catch((again: unknown) => {
       if (!isErrno(again, 'EEXIST')) throw again
     })
   }
-  await syncDir(dirname(path))
+  await sync(dirname(path))
 }
 
 /** Writes all of it: a short write on a nearly full disk reports no error of its own. */
@@ -39,9 +47,24 @@ export async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<voi
 
 /** Creates `path` with these bytes, synced; its name is not yet durable. Refuses an existing name (EEXIST) and leaves nothing behind on failure. */
 export async function writeNew(path: string, bytes: Uint8Array | string, mode = 0o640): Promise<void> {
+  const given = typeof bytes === 'string' ? Buffer.from(bytes) : bytes
+  if (given.length > atOnceBytes) return await writeNewLarge(path, given, mode)
+  const fd = await openPlain(path, 'wx', mode)
+  try {
+    for (let done = 0; done < given.length; ) done += writeSync(fd, given, done)
+    await syncPlain(fd)
+  } catch (error) {
+    closeSync(fd)
+    await unlink(path).catch(() => undefined)
+    throw error
+  }
+  closeSync(fd)
+}
+
+async function writeNewLarge(path: string, bytes: Uint8Array, mode: number): Promise<void> {
   const file = await open(path, 'wx', mode)
   try {
-    await writeAll(file, typeof bytes === 'string' ? Buffer.from(bytes) : bytes)
+    await writeAll(file, bytes)
     await file.sync()
     await file.close()
   } catch (error) {
@@ -62,13 +85,16 @@ export async function linkNew(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Replaces a whole file: readers see the old bytes or the new ones, over a power cut too. One writer a path. */
-export async function replaceFile(path: string, bytes: Uint8Array | string, mode = 0o640): Promise<void> {
+/**
+ * Replaces a whole file: readers see the old bytes or the new ones, over a power cut too. One writer a path.
+ * @param sync how the folder's names are made durable
+ */
+export async function replaceFile(path: string, bytes: Uint8Array | string, mode = 0o640, sync = syncDir): Promise<void> {
   const temp = `${path}.tmp`
-  await removeFile(temp)
+  if (existsSync(temp)) await removeFile(temp)
   await writeNew(temp, bytes, mode)
   try {
-    await moveOver(temp, path)
+    await moveOver(temp, path, sync)
   } catch (error) {
     await unlink(temp).catch(() => undefined)
     throw error
@@ -76,9 +102,9 @@ export async function replaceFile(path: string, bytes: Uint8Array | string, mode
 }
 
 /** Renames a synced file over `to` and makes that durable. On failure `from` stays. */
-export async function moveOver(from: string, to: string): Promise<void> {
+export async function moveOver(from: string, to: string, sync = syncDir): Promise<void> {
   await rename(from, to)
-  await syncDir(dirname(to))
+  await sync(dirname(to))
 }
 
 /** @returns false when there was no such file */

@@ -7,6 +7,7 @@ import { hostFiles } from '../../test/support/pki.ts'
 import { between, pick, seeded } from '../../test/support/seeded.ts'
 import { type Child, Children, programs } from '../local-fleet/children.ts'
 import type { HeldReceipt } from './check.ts'
+import { cpuSeconds } from './cpu.ts'
 import type { SoakPlace } from './place.ts'
 
 interface LabHost {
@@ -21,6 +22,8 @@ interface LabHost {
 export class Agents {
   /** Times that an agent was killed. */
   kills = 0
+  /** Processor seconds of the agents that have ended. */
+  cpu = 0
   /** Ends that nobody asked for. */
   readonly complaints: string[] = []
   readonly #children: Children
@@ -95,6 +98,7 @@ export class Agents {
 
   async #end({ name, running }: LabHost, signal: 'SIGINT' | 'SIGKILL'): Promise<void> {
     if (!running) return
+    this.cpu += cpuSeconds(running.pid)
     const before = await Promise.race([running.ended, Promise.resolve('still there')])
     if (before === 'still there') process.kill(running.pid, signal)
     else this.complaints.push(`the agent of ${name} ended by itself with ${before}`)

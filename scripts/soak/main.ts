@@ -36,7 +36,7 @@ async function run(options: SoakOptions): Promise<number> {
     await writeFile(join(place.dir, 'history.jsonl'), linesOf(history))
     say(`everything is in ${place.dir}`)
   }
-  return clean ? exit.clean : exit.findings
+  return clean && result.short.length === 0 ? exit.clean : exit.findings
 }
 
 function linesOf({ puts, reads }: History): string {

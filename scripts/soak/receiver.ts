@@ -3,9 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseObject } from '@cis490/shared/jsonl.ts'
+import { cpuSeconds } from './cpu.ts'
 
 const launcher = fileURLToPath(new URL('../../packages/receiver/bin/cis490-receiver', import.meta.url))
 const preload = new URL('./preload.ts', import.meta.url).href
@@ -21,8 +21,17 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null
 }
 
+/** Processor seconds: until its code was loaded, from then on until it listened, and serving. */
+export interface LifeCost {
+  readonly load: number
+  readonly start: number
+  readonly serve: number
+}
+
 export class SoakReceiver {
   readonly ended: Promise<Ending>
+  #cpuLoaded = 0
+  #cpuListening = 0
   readonly #child: ChildProcess
   readonly #loaded = Promise.withResolvers<void>()
   readonly #listening = Promise.withResolvers<string>()
@@ -30,14 +39,21 @@ export class SoakReceiver {
   private constructor(child: ChildProcess, onRow: (row: Record<string, unknown>) => void) {
     this.#child = child
     running.add(child)
-    if (child.stdout)
-      createInterface(child.stdout).on('line', (line) => {
-        const row = parseObject(line)
-        if (!row) return
-        onRow(row)
-        if (row['event'] === 'loaded') this.#loaded.resolve()
-        if (row['event'] === 'listening' && row['listener'] === 'receiver') this.#listening.resolve(String(row['url']))
-      })
+    onLines(child, (line) => {
+      // By far the most lines: one for each upload.
+      if (line.includes('"event":"stored"')) return
+      const row = parseObject(line)
+      if (!row) return
+      onRow(row)
+      if (row['event'] === 'loaded') {
+        this.#cpuLoaded = cpuSeconds(child.pid)
+        this.#loaded.resolve()
+      }
+      if (row['event'] === 'listening' && row['listener'] === 'receiver') {
+        this.#cpuListening = cpuSeconds(child.pid)
+        this.#listening.resolve(String(row['url']))
+      }
+    })
     this.ended = once(child, 'close').then(([code, signal]) => {
       running.delete(child)
       const gone = new Error(`the receiver ended with ${code ?? signal} before it listened`)
@@ -57,9 +73,22 @@ export class SoakReceiver {
     child.stderr?.pipe(log)
     child.stdin?.on('error', () => undefined)
     return new SoakReceiver(child, (row) => {
-      if (row['event'] !== 'stored') log.write(`${JSON.stringify(row)}\n`)
+      log.write(`${JSON.stringify(row)}\n`)
       onRow(row)
     })
+  }
+
+  /** Resolves when it has its code. @throws Error when it ends before */
+  get loaded(): Promise<void> {
+    return this.#loaded.promise
+  }
+
+  /** So far. */
+  cost(): LifeCost {
+    const all = cpuSeconds(this.#child.pid)
+    const loaded = this.#cpuLoaded || all
+    const listening = this.#cpuListening || all
+    return { load: loaded, start: listening - loaded, serve: all - listening }
   }
 
   /** Lets it begin. */
@@ -77,4 +106,14 @@ export class SoakReceiver {
     this.#child.kill(signal)
     return await this.ended
   }
+}
+
+/** Complete lines of its log. */
+function onLines({ stdout }: ChildProcess, hear: (line: string) => void): void {
+  let rest = ''
+  stdout?.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) hear(line)
+  })
 }

@@ -32,7 +32,11 @@ export interface SoakResult {
     readonly bytes_down: number
     readonly faults: Readonly<Record<string, number>>
   }
+  /** Processor seconds. */
+  readonly cpu: Readonly<Record<'harness' | 'agents' | 'load' | 'start' | 'serve', number>>
   readonly rows: number
+  /** What a run of ten minutes is meant to reach and did not, a line each. */
+  readonly short: readonly string[]
   readonly violations: readonly Violation[]
   /** Whatever else is not as it should be. */
   readonly complaints: readonly string[]
@@ -63,6 +67,33 @@ export function startTimes(starts: readonly number[]): SoakResult['receiver']['s
   return { median: Math.round(sorted[Math.floor(sorted.length / 2)] ?? 0), most: Math.round(sorted.at(-1) ?? 0) }
 }
 
+/** What ten minutes are meant to reach. */
+export const meant = { puts: 100_000, kills: 500, minutes: 10 }
+
+/** @returns what was not reached, a line each; of a shorter run nothing is asked */
+export function shortOf(minutes: number, puts: number, kills: number): string[] {
+  if (minutes < meant.minutes) return []
+  return [
+    ...(puts < meant.puts ? [`${puts} PUTs of the ${meant.puts} that it is meant to reach`] : []),
+    ...(kills < meant.kills ? [`${kills} kills of the ${meant.kills} that it is meant to reach`] : []),
+  ]
+}
+
+function reached({ minutes, puts, receiver, short }: SoakResult): string {
+  if (short.length > 0) return `NOT REACHED: ${short.join('; ')}`
+  const rate = `${puts.sent} PUTs and ${receiver.kills} kills`
+  return minutes < meant.minutes
+    ? `${rate}; nothing is asked of less than ${meant.minutes} min`
+    : `${rate}: at least ${meant.puts} and ${meant.kills} were asked`
+}
+
+/** The processor time behind the figures, so that runs on a busy machine can be compared. */
+function costs({ cpu, puts, receiver }: SoakResult): string {
+  const each = (seconds: number, count: number) => ((seconds * 1000) / Math.max(1, count)).toFixed(1)
+  const lives = receiver.kills + 1
+  return `a life ${each(cpu.load, lives)} ms loading, ${each(cpu.start, lives)} ms starting; a PUT ${each(cpu.serve, puts.sent)} ms in the receiver, ${each(cpu.harness, puts.sent)} ms here; agents ${cpu.agents.toFixed(0)} s`
+}
+
 export function describe(result: SoakResult): string {
   const { puts, receiver, agents, line, machine: on } = result
   const list = (counts: Readonly<Record<string, number>>) =>
@@ -86,7 +117,9 @@ export function describe(result: SoakResult): string {
     ],
     ['recovered', list(receiver.recovered) || 'nothing to do'],
     ['line', `${line.connections} connections, ${formatSize(line.bytes_up)} up; ${list(line.faults)}`],
+    ['processor', costs(result)],
     ['rows', `${result.rows}`],
+    ['reached', reached(result)],
     ['violations', `${result.violations.length}`],
     ['complaints', `${result.complaints.length}`],
   ]

@@ -11,18 +11,19 @@ import { Agents } from './agents.ts'
 import { chaos } from './chaos.ts'
 import { checkHistory, type Violation } from './check.ts'
 import { type ClientOptions, runClient } from './client.ts'
+import { ownCpuSeconds } from './cpu.ts'
 import { History } from './history.ts'
 import { Nemesis } from './nemesis.ts'
 import type { SoakOptions } from './options.ts'
 import type { SoakPlace } from './place.ts'
-import { answersOf, machine, type SoakResult, startTimes } from './result.ts'
+import { answersOf, machine, type SoakResult, shortOf, startTimes } from './result.ts'
 import { readStored } from './stored.ts'
 import { Workload } from './workload.ts'
 
 /** So many hosts share the raw clients' connections: a receiver bounds what one host may have open. */
 const rawHosts = 4
-const recordEveryMs = 2000
-const killAgentEveryMs = 10_000
+const recordEveryMs = 10_000
+const killAgentEveryMs = 20_000
 const progressMs = 5000
 
 export interface Soaked {
@@ -40,12 +41,13 @@ export async function soak(
   const { seed, minutes } = options
   const history = new History()
   await using proxy = await ChaosProxy.open('https://127.0.0.1:1')
-  const nemesis = new Nemesis(place, proxy)
+  const nemesis = new Nemesis(place, proxy, options.kills)
   await nemesis.start()
   const agents = await Agents.make(place, options.agents, proxy.url)
   try {
     proxy.plan = chaos(seed)
     const ms = minutes * 60_000
+    const before = ownCpuSeconds()
     const enough = new AbortController()
     const over = AbortSignal.any([stop, enough.signal])
     const raging = Promise.all([
@@ -63,6 +65,9 @@ export async function soak(
       tell(history, nemesis, say, over),
     ])
     const lasted = history.now()
+    const harness = ownCpuSeconds() - before
+    const puts = { sent: history.puts.length, ...history.counts }
+    const kills = nemesis.kills
     say('the line is whole again; recovering, shipping what is left')
     await nemesis.recover()
     const stuck = await agents.drain()
@@ -85,14 +90,16 @@ export async function soak(
       machine: machine(),
       seed,
       minutes: Math.round(lasted / 600) / 100,
-      puts: { sent: history.puts.length, ...history.counts },
+      puts,
       answers: answersOf(history),
       reads: history.reads.length,
       uploads: history.uploads,
       agents: { recorded: agents.recorded, receipts: held.length, kills: agents.kills },
       receiver: { kills: nemesis.kills, start_ms: startTimes(nemesis.starts), recovered: nemesis.recovered },
       line: { connections: proxy.connections, bytes_up: proxy.carried.up, bytes_down: proxy.carried.down, faults: proxy.done },
+      cpu: { harness, agents: agents.cpu, ...nemesis.cpu },
       rows: stored.rows.length,
+      short: shortOf(minutes, puts.sent, kills),
       violations,
       complaints: [...complaints, ...found],
     }

@@ -1,7 +1,7 @@
 /** What a raw client sends next: new episodes, the same again, other bytes under a known id, and what must be refused. */
-import { createHash } from 'node:crypto'
-import { episode } from '../../test/support/archives.ts'
+import { hash } from 'node:crypto'
 import { between, pick, type Random, seeded } from '../../test/support/seeded.ts'
+import { rawArchive } from './archive.ts'
 import type { PutKind } from './history.ts'
 
 export interface Wish {
@@ -34,16 +34,18 @@ export class Workload {
   readonly #commits: readonly string[]
   readonly #seed: number
   #count = 0
-  #recent: Known[] = []
-  #settled: Known[] = []
-  #open: Known[] = []
+  readonly #recent: Known[] = []
+  readonly #settled: Known[] = []
+  readonly #open: Known[] = []
 
   constructor(seed: number, commits: readonly string[]) {
     this.#seed = seed
     this.#random = seeded(seed)
     this.#commits = commits
     const numbers = seeded(seed ^ 0x5eed)
-    this.#pool = Buffer.from(Uint8Array.from({ length: poolBytes }, () => numbers() * 256))
+    const pool = new Uint32Array(poolBytes / 4)
+    for (let k = 0; k < pool.length; k++) pool[k] = numbers() * 2 ** 32
+    this.#pool = Buffer.from(pool.buffer)
   }
 
   next(): Wish {
@@ -56,7 +58,7 @@ export class Workload {
     if (dice < 0.87)
       return this.#wish('conflict', { id: pick(this.#random, this.#settled).id, variant: between(this.#random, 1, 3) })
     if (dice < 0.96) return this.#wish('hot', { id: pick(this.#random, this.#recent).id, variant: between(this.#random, 0, 1) })
-    if (dice < 0.98) return { ...this.#fresh(), kind: 'wrong-hash', sha256: sha256Of(Buffer.from(`no body ${this.#count}`)) }
+    if (dice < 0.98) return { ...this.#fresh(), kind: 'wrong-hash', sha256: hash('sha256', `no body ${this.#count}`) }
     return { ...this.#fresh(), kind: 'stale-stamp', commit: 'f'.repeat(40) }
   }
 
@@ -83,15 +85,16 @@ export class Workload {
 
   #fresh(): Wish {
     const known = { id: this.#newId(), variant: 0 }
-    this.#recent = [...this.#recent.slice(1 - hotIds), known]
+    this.#recent.push(known)
+    if (this.#recent.length > hotIds) this.#recent.shift()
     return this.#wish('new', known)
   }
 
   #wish(kind: PutKind, { id, variant }: Known): Wish {
-    const numbers = createHash('sha256').update(`${id} ${variant}`).digest()
+    const numbers = hash('sha256', `${id} ${variant}`, 'buffer')
     const commit = this.#commits[numbers.readUInt8(5) % this.#commits.length] as string
-    const body = episode(id, commit, this.#payload(numbers, variant), { variant })
-    return { kind, id, variant, body, sha256: sha256Of(body), commit }
+    const body = rawArchive({ id, commit, variant, payload: this.#payload(numbers, variant) })
+    return { kind, id, variant, body, sha256: hash('sha256', body), commit }
   }
 
   /** The same bytes whenever it is asked: nothing has to be kept. Mostly a few KiB, sometimes some hundred. */
@@ -101,8 +104,4 @@ export class Workload {
     const from = numbers.readUInt32LE(0) % (poolBytes - bytes)
     return this.#pool.subarray(from, from + bytes)
   }
-}
-
-function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }

@@ -35,7 +35,7 @@ export class Wire implements Disposable {
       for (const look of this.#waiting) look()
     }
     socket.on('data', (chunk: Buffer) => {
-      this.#received = Buffer.concat([this.#received, chunk])
+      this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk])
       wake()
     })
     const over = () => {
@@ -44,6 +44,11 @@ export class Wire implements Disposable {
     }
     // A receiver that closes while we send is an outcome; `answer` and `closed` tell of it.
     socket.on('error', over).on('end', over).on('close', over)
+  }
+
+  /** On a connection that is there already. */
+  static on(socket: Socket): Wire {
+    return new Wire(socket)
   }
 
   /** @param signal ends the attempt, the handshake included */

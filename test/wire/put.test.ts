@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Client } from '../../packages/agent/src/ship/client.ts'
 import { loadIdentity } from '../../packages/agent/src/ship/identity.ts'
+import { CanonicalRow } from '../../packages/fleet/src/core/canonical-row.ts'
+import { slack } from '../../packages/fleet/src/core/row-bytes.ts'
 import { StoreLayout } from '../../packages/receiver/src/store/layout.ts'
 import { episode } from '../support/archives.ts'
 import { eventually, Site, type TestReceiver } from '../support/receiver.ts'
@@ -177,6 +179,15 @@ describe('the index', () => {
     const restarted = await site.start({ stateDir: fresh.stateDir })
     await put(restarted, 'h', episode('h', site.head), { commit: site.head })
     expect((await restarted.index()).at(-1)).toMatchObject({ id: 'h', seq: 8, prev })
+  })
+
+  it('has rows of the shape that the fleet reads from their bytes, whoever sent them', async () => {
+    const rows = await readFile(join(receiver.stateDir, 'index.jsonl'))
+    const row = new CanonicalRow(Buffer.concat([rows, Buffer.alloc(slack)]))
+    let read = 0
+    while (row.read(read) > read) read = row.read(read)
+    expect(rows.subarray(read).toString('utf8')).toBe('')
+    expect(rows.toString('utf8')).toContain('"agent_version"')
   })
 
   it('leaves nothing but archives and sidecars in the folder of a host', async () => {

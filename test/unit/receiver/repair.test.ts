@@ -13,10 +13,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { parseObject } from '@cis490/shared/jsonl.ts'
 import type { Receipt } from '@cis490/shared/receipt.ts'
 import { expect, test } from 'vitest'
-import { follow } from '../../../packages/fleet/src/facts/cursor.ts'
+import { eachLine, rowIn } from '../../../packages/fleet/src/core/lines.ts'
+import { follow, type Sink } from '../../../packages/fleet/src/facts/cursor.ts'
 import { rebuildIndex, repairStore } from '../../../packages/receiver/src/commands/repair-store.ts'
 import { Picture } from '../../../packages/receiver/src/store/fsck/look.ts'
 import { fsck } from '../../../packages/receiver/src/store/fsck.ts'
@@ -323,7 +323,10 @@ test('an episode that was lost and sent again before a repair keeps the receipt 
 test('who follows the index starts over after a repair, and sees each row once', async () => {
   const store = await threeEpisodes()
   const seen: string[] = []
-  const sink = { restart: () => void seen.splice(0), line: (text: string) => void seen.push(String(parseObject(text)?.['id'])) }
+  const sink: Sink = {
+    restart: () => void seen.splice(0),
+    take: (bytes, end) => eachLine(bytes, end, (from, to) => void seen.push(String(rowIn(bytes, from, to)?.['id']))),
+  }
   const cursor = await follow(store.layout.index, undefined, false, sink)
   unlinkSync(archive(store, 'ep-1'))
   await repair(store)

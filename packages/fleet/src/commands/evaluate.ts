@@ -6,6 +6,7 @@ import { loadConfig } from '@cis490/shared/node/config-file.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { makeLogger } from '@cis490/shared/node/log.ts'
 import { type ProcessLock, takeLock } from '@cis490/shared/node/process-lock.ts'
+import { makeProgress, type Progress } from '@cis490/shared/node/progress.ts'
 import type { Command } from 'commander'
 import { defaultConfigFile, FleetConfig } from '../config.ts'
 import { parseTime } from '../core/time.ts'
@@ -44,10 +45,21 @@ export async function evaluateCommand({ config, json, at: given }: EvaluateComma
     at,
     now: Date.now,
     log: makeLogger(process.stderr),
+    onProgress: indexBar(),
   })
   if (json) printJson(evaluation)
   else process.stdout.write(evaluationText(evaluation))
   return exit.clean
+}
+
+/** Only a long read is told of; the bar is gone before alerts are written. */
+function indexBar(): (done: number, total: number) => void {
+  let bar: Progress | undefined
+  return (done, total) => {
+    if (done < total) bar ??= makeProgress({ label: 'reading the index', total, stream: process.stderr })
+    bar?.update(done)
+    if (done === total) bar?.done()
+  }
 }
 
 async function lockFleet(stateDir: string): Promise<ProcessLock | undefined> {

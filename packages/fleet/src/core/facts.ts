@@ -5,7 +5,7 @@
  */
 import { HostName } from '@cis490/shared/ids.ts'
 import { isProblemCode } from '@cis490/shared/problems.ts'
-import { parseTime, type TimeLimit } from './time.ts'
+import { limited, parseTime, type TimeLimit } from './time.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
@@ -38,12 +38,35 @@ export function foldAccepted(hosts: Map<string, Accepted>, row: Row, limit: Time
   const read = readRow(row, row['received_at'], limit)
   if (typeof read === 'string') return read
   if (row['backfilled'] === true) return 'ignored'
-  const { host, at } = read
-  const facts = hosts.get(host) ?? { last: at }
-  facts.last = Math.max(facts.last, at)
-  if (!row['commit']) facts.unstamped = Math.max(facts.unstamped ?? at, at)
-  hosts.set(host, facts)
+  noteAccepted(acceptedOf(hosts, read.host, read.at), read.at, Boolean(row['commit']))
   return 'used'
+}
+
+/** The facts of a host, made at its first episode. */
+export function acceptedOf(hosts: Map<string, Accepted>, host: string, at: number): Accepted {
+  const known = hosts.get(host)
+  if (known) return known
+  const facts: Accepted = { last: at }
+  hosts.set(host, facts)
+  return facts
+}
+
+/** One more episode, of any order in time. */
+export function noteAccepted(facts: Accepted, at: number, stamped: boolean): void {
+  if (at > facts.last) facts.last = at
+  if (!stamped && (facts.unstamped === undefined || at > facts.unstamped)) facts.unstamped = at
+}
+
+/**
+ * Adds what was folded out of other rows. Both facts are the latest of a set of times, so the order of the parts and a row
+ * that is in two of them do not matter: whatever way the rows are cut, the whole is the same.
+ */
+export function mergeAccepted(into: Map<string, Accepted>, part: ReadonlyMap<string, Accepted>): void {
+  for (const [host, { last, unstamped }] of part) {
+    const facts = acceptedOf(into, host, last)
+    noteAccepted(facts, last, true)
+    if (unstamped !== undefined) noteAccepted(facts, unstamped, false)
+  }
 }
 
 /** A row of rejects.jsonl. Changes the map in place. */
@@ -82,11 +105,16 @@ function readRow(row: Row, time: unknown, limit: TimeLimit): { host: string; at:
   const host = hostName(row['host'])
   const stamped = parseTime(time)
   if (host === undefined || stamped === undefined) return 'garbage'
-  const at = limit(stamped)
+  const at = limited(stamped, limit)
   return at === undefined ? 'ignored' : { host, at }
 }
 
 const plainHost = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+
+/** @returns the name when it is one as it stands, not only after lower-casing */
+export function canonicalHost(name: string): string | undefined {
+  return hostName(name) === name ? name : undefined
+}
 
 /** The usual short name is recognised without the schema: this runs for every row of an index of millions. */
 function hostName(value: unknown): string | undefined {

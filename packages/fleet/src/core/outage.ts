@@ -1,6 +1,6 @@
 /** When the receiver itself was away, from its own log: up, down, and a line a minute. */
 import type { RowVerdict } from './facts.ts'
-import { parseTime, type TimeLimit } from './time.ts'
+import { limited, parseTime, type TimeLimit } from './time.ts'
 
 /** Two lines missed and some slack: longer than this without a line means that the receiver was not there. */
 const longestGap = 150_000
@@ -19,7 +19,7 @@ export interface Presence {
 export function foldPresence(presence: Presence, row: Readonly<Record<string, unknown>>, limit: TimeLimit): RowVerdict {
   const stamped = parseTime(row['at'])
   if (stamped === undefined || typeof row['event'] !== 'string') return 'garbage'
-  const at = limit(stamped)
+  const at = limited(stamped, limit)
   if (at === undefined || (presence.last && at < presence.last.at)) return 'ignored'
   const gap = gapBefore(presence, at)
   if (gap) presence.down.push(gap)

@@ -15,16 +15,24 @@ export function hourBucket(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 13)}Z`
 }
 
-/**
- * What happens to a row's time at the edge of the moment that is judged: the time to use, or undefined to leave the row out.
- * A replay leaves out what came later; live reading pulls a time from the future back to the clock.
- */
-export type TimeLimit = (ms: number) => number | undefined
-
-export function rowsUpTo(at: number): TimeLimit {
-  return (ms) => (ms <= at ? ms : undefined)
+/** What happens to a row's time at the edge of the moment that is judged. Data, so that it can go to another thread. */
+export interface TimeLimit {
+  readonly at: number
+  readonly later: 'left-out' | 'pulled-back'
 }
 
-export function pulledBackTo(now: () => number): TimeLimit {
-  return (ms) => Math.min(ms, now())
+/** A replay leaves out what came later. */
+export function rowsUpTo(at: number): TimeLimit {
+  return { at, later: 'left-out' }
+}
+
+/** Live reading pulls a time from the future back to the clock. */
+export function pulledBackTo(clock: number): TimeLimit {
+  return { at: clock, later: 'pulled-back' }
+}
+
+/** @returns the time to use, or undefined to leave the row out */
+export function limited(ms: number, { at, later }: TimeLimit): number | undefined {
+  if (ms <= at) return ms
+  return later === 'left-out' ? undefined : at
 }

@@ -3,8 +3,8 @@
  * A cursor knows the file by inode and by the bytes before its offset, so that a file that was replaced, shortened or written anew is read from the start.
  */
 import { type FileHandle, open } from 'node:fs/promises'
-import { splitLines } from '@cis490/shared/jsonl.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
+import { LineReader, type TakeLines } from './line-reader.ts'
 
 export interface Cursor {
   readonly ino: number
@@ -16,13 +16,12 @@ export interface Cursor {
 export interface Sink {
   /** What was given so far is void: the lines that follow start the file anew. */
   restart(): void
-  line(text: string): void
+  readonly take: TakeLines
+  /** Asked first where it is there: it may take the lines of a part by a way of its own. @returns where it ended, in bytes */
+  ahead?(file: FileHandle, from: number): Promise<number>
 }
 
-const block = 4 << 20
 const markLength = 64
-/** No row is this long: a run of bytes without newline beyond it is not held in memory. */
-const longestLine = 1 << 20
 
 /**
  * @param rotated the writer renames the full file to `<path>.1`, and what is left of that is read first
@@ -33,16 +32,23 @@ export async function follow(
   cursor: Cursor | undefined,
   rotated: boolean,
   sink: Sink,
+  lines = new LineReader(),
 ): Promise<Cursor | undefined> {
+  const readFrom = async (file: FileHandle, from: number) => await cursorAt(file, await readLines(file, from, sink, lines))
   await using file = await openIfThere(path)
-  if (file && cursor && (await isSame(file, cursor))) return await readFrom(file, cursor.offset, sink)
+  if (file && cursor && (await isSame(file, cursor))) return await readFrom(file, cursor.offset)
   await using older = rotated ? await openIfThere(`${path}.1`) : undefined
-  if (older && cursor && (await isSame(older, cursor))) await readFrom(older, cursor.offset, sink)
+  if (older && cursor && (await isSame(older, cursor))) await readFrom(older, cursor.offset)
   else {
     if (cursor) sink.restart()
-    if (older && !(await isOneFile(file, older))) await readFrom(older, 0, sink)
+    if (older && !(await isOneFile(file, older))) await readFrom(older, 0)
   }
-  return file && (await readFrom(file, 0, sink))
+  return file && (await readFrom(file, 0))
+}
+
+async function readLines(file: FileHandle, from: number, sink: Sink, lines: LineReader): Promise<number> {
+  const start = sink.ahead ? await sink.ahead(file, from) : from
+  return await lines.read(file.fd, start, Number.POSITIVE_INFINITY, sink.take)
 }
 
 async function openIfThere(path: string): Promise<FileHandle | undefined> {
@@ -64,32 +70,14 @@ async function isSame(file: FileHandle, { ino, offset, mark }: Cursor): Promise<
   return stat.ino === ino && stat.size >= offset && (await markBefore(file, offset)) === mark
 }
 
-async function markBefore(file: FileHandle, offset: number): Promise<string> {
-  const from = Math.max(0, offset - markLength)
-  return (await readAt(file, Buffer.alloc(offset - from), from)).toString('hex')
-}
-
-async function readAt(file: FileHandle, into: Buffer, from: number): Promise<Buffer> {
-  const { bytesRead } = await file.read(into, 0, into.length, from)
-  return into.subarray(0, bytesRead)
-}
-
-async function readFrom(file: FileHandle, start: number, sink: Sink): Promise<Cursor> {
-  const buffer = Buffer.allocUnsafe(block)
-  let offset = start
-  let position = start
-  let carry: Buffer = Buffer.alloc(0)
-  for (;;) {
-    const fresh = await readAt(file, buffer, position)
-    if (fresh.length === 0) break
-    position += fresh.length
-    const bytes = carry.length > 0 ? Buffer.concat([carry, fresh]) : fresh
-    const { lines, complete } = splitLines(bytes)
-    for (const line of lines) if (line !== '') sink.line(line)
-    if (complete > 0) offset = position - bytes.length + complete
-    // The head of an over-long line is enough to see that it is no row.
-    carry = Buffer.from(bytes.subarray(complete)).subarray(0, longestLine)
-  }
+async function cursorAt(file: FileHandle, offset: number): Promise<Cursor> {
   const { ino } = await file.stat()
   return { ino, offset, mark: await markBefore(file, offset) }
+}
+
+async function markBefore(file: FileHandle, offset: number): Promise<string> {
+  const from = Math.max(0, offset - markLength)
+  const bytes = Buffer.alloc(offset - from)
+  const { bytesRead } = await file.read(bytes, 0, bytes.length, from)
+  return bytes.subarray(0, bytesRead).toString('hex')
 }

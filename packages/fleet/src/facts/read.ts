@@ -1,46 +1,97 @@
 /** The files that the receiver writes and the alert log, folded into the facts. Each is read from where the last run ended. */
 import { join } from 'node:path'
-import { parseObject } from '@cis490/shared/jsonl.ts'
 import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
 import { foldAlert } from '../core/alert-state.ts'
-import { foldAccepted, foldHeartbeat, foldRefused, type RowVerdict } from '../core/facts.ts'
+import { foldHeartbeat, foldRefused, type RowVerdict } from '../core/facts.ts'
+import { IndexFold } from '../core/index-fold.ts'
 import { emptyFacts, type Facts } from '../core/judge.ts'
+import { eachLine, rowIn } from '../core/lines.ts'
 import { foldPresence } from '../core/outage.ts'
 import type { TimeLimit } from '../core/time.ts'
-import { type Cursor, follow } from './cursor.ts'
+import { type ColdOptions, coldDefaults, foldCold } from './cold-fold.ts'
+import { type Cursor, follow, type Sink } from './cursor.ts'
+import { LineReader } from './line-reader.ts'
+
+export type Cursors = Readonly<Record<string, Cursor>>
+
+export interface Reading {
+  /** Asked once a block: a row that is in a block was written before it was read. */
+  readonly limit: () => TimeLimit
+  /** The moment that is judged, for the alert log; epoch milliseconds. */
+  readonly at: number
+  readonly cold?: Partial<ColdOptions>
+}
+
+/** Where the lines of one file go. */
+interface FactsSink extends Sink {
+  /** Lines that were no rows. */
+  skipped(): number
+}
 
 interface Source {
   readonly file: string
   readonly rotated: boolean
-  /** The part of the facts that comes from this file. */
-  readonly part: keyof Facts
-  readonly fold: (facts: Facts, row: Record<string, unknown>, limit: TimeLimit, at: number) => RowVerdict
+  readonly sink: (facts: Facts, reading: Reading) => FactsSink
 }
 
+type FoldRow = (facts: Facts, row: Record<string, unknown>, limit: TimeLimit, at: number) => RowVerdict
+
 const sources: readonly Source[] = [
+  { file: 'index.jsonl', rotated: false, sink: indexSink },
   {
-    file: 'index.jsonl',
-    rotated: false,
-    part: 'accepted',
-    fold: (facts, row, limit) => foldAccepted(facts.accepted, row, limit),
+    file: 'rejects.jsonl',
+    rotated: true,
+    sink: rowSink('refused', (facts, row, limit) => foldRefused(facts.refused, row, limit)),
   },
-  { file: 'rejects.jsonl', rotated: true, part: 'refused', fold: (facts, row, limit) => foldRefused(facts.refused, row, limit) },
   {
     file: 'heartbeats.jsonl',
     rotated: true,
-    part: 'heartbeats',
-    fold: (facts, row, limit) => foldHeartbeat(facts.heartbeats, row, limit),
+    sink: rowSink('heartbeats', (facts, row, limit) => foldHeartbeat(facts.heartbeats, row, limit)),
   },
   {
     file: 'events/receiver.jsonl',
     rotated: true,
-    part: 'presence',
-    fold: (facts, row, limit) => foldPresence(facts.presence, row, limit),
+    sink: rowSink('presence', (facts, row, limit) => foldPresence(facts.presence, row, limit)),
   },
-  { file: 'alerts.jsonl', rotated: false, part: 'alerts', fold: (facts, row, _limit, at) => foldAlert(facts.alerts, row, at) },
+  { file: 'alerts.jsonl', rotated: false, sink: rowSink('alerts', (facts, row, _limit, at) => foldAlert(facts.alerts, row, at)) },
 ]
 
-export type Cursors = Readonly<Record<string, Cursor>>
+/** The index alone grows without end: its rows are folded from bytes, and the first read of a big one on all cores. */
+function indexSink(facts: Facts, { limit, cold }: Reading): FactsSink {
+  let fold = new IndexFold(facts.accepted)
+  let skipped = 0
+  return {
+    restart() {
+      facts.accepted = new Map()
+      fold = new IndexFold(facts.accepted)
+    },
+    async ahead(file, from) {
+      const end = await foldCold(file, from, facts.accepted, limit(), { ...coldDefaults, ...cold })
+      skipped += end.skipped
+      return end.offset
+    },
+    take: (bytes, end) => fold.take(bytes, end, limit()),
+    skipped: () => skipped + fold.skipped,
+  }
+}
+
+/** @param part of the facts that comes from this file */
+function rowSink(part: keyof Facts, fold: FoldRow): Source['sink'] {
+  return (facts, { limit, at }) => {
+    let skipped = 0
+    return {
+      restart: () => void Object.assign(facts, { [part]: emptyFacts()[part] }),
+      take(bytes, end) {
+        const now = limit()
+        eachLine(bytes, end, (from, to) => {
+          const row = rowIn(bytes, from, to)
+          if (!row || fold(facts, row, now, at) === 'garbage') skipped += 1
+        })
+      },
+      skipped: () => skipped,
+    }
+  }
+}
 
 /** A file of the state folder that is there and cannot be read. The message names it. */
 export class UnreadableState extends Error {
@@ -53,33 +104,19 @@ export interface NewFacts {
   readonly skipped: number
 }
 
-/**
- * Reads what is new since `cursors` into `facts`, in place.
- * @param at the moment that is judged, for the alert log
- * @throws UnreadableState
- */
-export async function readFacts(
-  stateDir: string,
-  facts: Facts,
-  cursors: Cursors,
-  limit: TimeLimit,
-  at: number,
-): Promise<NewFacts> {
+/** Reads what is new since `cursors` into `facts`, in place. @throws UnreadableState */
+export async function readFacts(stateDir: string, facts: Facts, cursors: Cursors, reading: Reading): Promise<NewFacts> {
   const next: Record<string, Cursor> = {}
+  const lines = new LineReader()
   let skipped = 0
-  for (const { file, rotated, part, fold } of sources) {
+  for (const { file, rotated, sink: makeSink } of sources) {
     const path = join(stateDir, file)
-    const sink = {
-      restart: () => void Object.assign(facts, { [part]: emptyFacts()[part] }),
-      line: (text: string) => {
-        const row = parseObject(text)
-        if (!row || fold(facts, row, limit, at) === 'garbage') skipped += 1
-      },
-    }
-    const cursor = await follow(path, cursors[file], rotated, sink).catch((error: unknown) => {
+    const sink = makeSink(facts, reading)
+    const cursor = await follow(path, cursors[file], rotated, sink, lines).catch((error: unknown) => {
       throw unreadable(path, error)
     })
     if (cursor) next[file] = cursor
+    skipped += sink.skipped()
   }
   return { cursors: next, skipped }
 }

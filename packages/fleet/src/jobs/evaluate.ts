@@ -19,6 +19,8 @@ export interface EvaluateOptions {
   readonly at: number | undefined
   readonly now: () => number
   readonly log: Logger
+  /** Told of the first read of a big index: how many of `total` bytes are folded. */
+  readonly onProgress?: (done: number, total: number) => void
 }
 
 export interface Evaluation extends Assessment {
@@ -29,12 +31,13 @@ export interface Evaluation extends Assessment {
 }
 
 /** The caller holds the fleet's process lock. @throws UnreadableState */
-export async function evaluate({ stateDir, monitor, at: moment, now, log }: EvaluateOptions): Promise<Evaluation> {
+export async function evaluate({ stateDir, monitor, at: moment, now, log, onProgress }: EvaluateOptions): Promise<Evaluation> {
   // A given moment is judged from the files alone: the live checkpoint knows rows that are later.
   const start = moment === undefined ? await loadCheckpoint(stateDir) : { facts: emptyFacts(), cursors: {} }
-  const limit = moment === undefined ? pulledBackTo(now) : rowsUpTo(moment)
+  const limit = () => (moment === undefined ? pulledBackTo(now()) : rowsUpTo(moment))
   const { facts } = start
-  const { cursors, skipped } = await readFacts(stateDir, facts, start.cursors, limit, moment ?? now())
+  const reading = { limit, at: moment ?? now(), cold: { ...(onProgress && { onProgress }) } }
+  const { cursors, skipped } = await readFacts(stateDir, facts, start.cursors, reading)
   // Taken after reading, so that no row that was read is from the future.
   const clock = now()
   const at = moment ?? clock

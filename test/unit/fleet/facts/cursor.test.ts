@@ -1,6 +1,7 @@
 import { appendFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { eachLine } from '@cis490/fleet/core/lines.ts'
 import { type Cursor, follow } from '@cis490/fleet/facts/cursor.ts'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
@@ -18,7 +19,10 @@ afterEach(() => rm(dir, { recursive: true }))
 /** What one more look gives; a restart shows as "!". */
 async function look(rotated = true): Promise<string[]> {
   const seen: string[] = []
-  cursor = await follow(path, cursor, rotated, { restart: () => void seen.push('!'), line: (text) => void seen.push(text) })
+  cursor = await follow(path, cursor, rotated, {
+    restart: () => void seen.push('!'),
+    take: (bytes, end) => eachLine(bytes, end, (from, to) => void seen.push(bytes.toString('utf8', from, to))),
+  })
   return seen
 }
 

@@ -10,6 +10,7 @@ import { expect, test } from 'vitest'
 
 const base = Date.parse('2026-11-21T00:00:00Z')
 const at = base + 86_400_000
+const reading = { limit: () => rowsUpTo(at), at }
 
 const row = fc.record(
   {
@@ -42,12 +43,12 @@ test('reading in random pieces, with the facts saved in between, gives what read
           for (const size of [...cuts, bytes.length]) {
             await appendFile(path, bytes.subarray(from, from + size))
             from += size
-            const read = await readFacts(dir, saved.facts, saved.cursors, rowsUpTo(at), at)
+            const read = await readFacts(dir, saved.facts, saved.cursors, reading)
             skipped += read.skipped
             saved = decodeCheckpoint(encodeCheckpoint({ facts: saved.facts, cursors: read.cursors }))
           }
           const whole = emptyFacts()
-          const atOnce = await readFacts(dir, whole, {}, rowsUpTo(at), at)
+          const atOnce = await readFacts(dir, whole, {}, reading)
           expect(saved.facts).toEqual(whole)
           expect(skipped).toBe(atOnce.skipped)
         } finally {
@@ -68,10 +69,10 @@ test('an index that was written anew in place is read from the start', async () 
     )
   const facts = emptyFacts()
   await writeFile(path, rows('lab-01', 3))
-  const { cursors } = await readFacts(dir, facts, {}, rowsUpTo(at), at)
+  const { cursors } = await readFacts(dir, facts, {}, reading)
   await truncate(path, 0)
   await writeFile(path, rows('lab-2', 9), { flag: 'r+' })
-  await readFacts(dir, facts, cursors, rowsUpTo(at), at)
+  await readFacts(dir, facts, cursors, reading)
   expect([...facts.accepted.keys()]).toEqual(['lab-2'])
   await rm(dir, { recursive: true })
 })

@@ -1,0 +1,166 @@
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Accepted, foldAccepted, mergeAccepted } from '@cis490/fleet/core/facts.ts'
+import { IndexFold } from '@cis490/fleet/core/index-fold.ts'
+import { longestLine } from '@cis490/fleet/core/lines.ts'
+import { slack } from '@cis490/fleet/core/row-bytes.ts'
+import { pulledBackTo, rowsUpTo, type TimeLimit } from '@cis490/fleet/core/time.ts'
+import { LineReader } from '@cis490/fleet/facts/line-reader.ts'
+import fc from 'fast-check'
+import { afterAll, expect, test } from 'vitest'
+import { aLine, canonicalLine, joined, timesFrom } from '../../../support/index-lines.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'fleet-index-fold-'))
+const path = join(dir, 'index.jsonl')
+afterAll(() => rmSync(dir, { recursive: true }))
+
+interface Folded {
+  readonly accepted: Map<string, Accepted>
+  readonly skipped: number
+}
+
+/** The textbook: each complete line is a string, each string is parsed. */
+function naive(bytes: Buffer, limit: TimeLimit): Folded {
+  const accepted = new Map<string, Accepted>()
+  let skipped = 0
+  const complete = bytes.lastIndexOf(0x0a)
+  for (let from = 0; from <= complete; ) {
+    const to = bytes.indexOf(0x0a, from)
+    if (to > from && !isUsed(bytes.subarray(from, to), accepted, limit)) skipped += 1
+    from = to + 1
+  }
+  return { accepted, skipped }
+}
+
+function isUsed(line: Buffer, accepted: Map<string, Accepted>, limit: TimeLimit): boolean {
+  if (line.length > longestLine) return false
+  try {
+    const row: unknown = JSON.parse(line.toString('utf8'))
+    const isRow = typeof row === 'object' && row !== null && !Array.isArray(row)
+    return isRow && foldAccepted(accepted, row as Record<string, unknown>, limit) !== 'garbage'
+  } catch {
+    return false
+  }
+}
+
+function fast(bytes: Buffer, limit: TimeLimit): Folded {
+  const accepted = new Map<string, Accepted>()
+  const fold = new IndexFold(accepted)
+  // What lies behind the end is of no meaning: here it would continue a row.
+  const held = Buffer.concat([bytes, Buffer.alloc(slack, canonicalLine)])
+  fold.take(held, bytes.lastIndexOf(0x0a) + 1, limit)
+  return { accepted, skipped: fold.skipped }
+}
+
+/** @param bytes what the file holds */
+async function readInBlocks(bytes: Buffer, block: number, limit: TimeLimit): Promise<Folded> {
+  const accepted = new Map<string, Accepted>()
+  const fold = new IndexFold(accepted)
+  const fd = openSync(path, 'r')
+  try {
+    const end = await new LineReader(block).read(fd, 0, Number.POSITIVE_INFINITY, (held, to) => fold.take(held, to, limit))
+    expect(end).toBe(bytes.lastIndexOf(0x0a) + 1)
+  } finally {
+    closeSync(fd)
+  }
+  return { accepted, skipped: fold.skipped }
+}
+
+const limits = fc.constantFrom(
+  rowsUpTo(timesFrom + 40_000_000),
+  pulledBackTo(timesFrom + 40_000_000),
+  rowsUpTo(Number.POSITIVE_INFINITY),
+)
+
+test('the fold of bytes is the fold of parsed lines, whatever the lines are', () => {
+  fc.assert(
+    fc.property(fc.array(aLine, { maxLength: 30 }), limits, (lines, limit) => {
+      const bytes = joined(lines)
+      expect(fast(bytes, limit)).toEqual(naive(bytes, limit))
+    }),
+    { numRuns: 400 },
+  )
+})
+
+test('a row with any one byte changed, dropped or doubled is what the parser says it is', () => {
+  const row = Buffer.from(`${canonicalLine}\n`)
+  const limit = rowsUpTo(Number.POSITIVE_INFINITY)
+  const others = [
+    0x00, 0x09, 0x0a, 0x0d, 0x20, 0x22, 0x2c, 0x2d, 0x30, 0x31, 0x39, 0x41, 0x5c, 0x61, 0x7b, 0x7d, 0x7f, 0x80, 0xff,
+  ]
+  for (let at = 0; at < row.length; at++) {
+    const before = row.subarray(0, at)
+    const variants = others.map((byte) => Buffer.concat([before, Buffer.from([byte]), row.subarray(at + 1)]))
+    variants.push(
+      Buffer.concat([before, row.subarray(at + 1)]),
+      Buffer.concat([before, row.subarray(at, at + 1), row.subarray(at)]),
+    )
+    for (const bytes of variants) {
+      const [ours, theirs] = [fast(bytes, limit), naive(bytes, limit)]
+      if (ours.skipped !== theirs.skipped || JSON.stringify([...ours.accepted]) !== JSON.stringify([...theirs.accepted]))
+        expect.fail(`at ${at}: ${JSON.stringify(bytes.toString('latin1'))}`)
+    }
+  }
+})
+
+test('the border of a block may lie at any byte', async () => {
+  const lines = fc.sample(aLine, { numRuns: 4, seed: 7 })
+  const bytes = Buffer.concat([joined([Buffer.from(canonicalLine), ...lines]), Buffer.from(canonicalLine.slice(0, 90))])
+  const limit = rowsUpTo(Number.POSITIVE_INFINITY)
+  const expected = naive(bytes, limit)
+  writeFileSync(path, bytes)
+  for (let block = 1; block < bytes.length + 2; block += block < 150 ? 1 : 97)
+    expect(await readInBlocks(bytes, block, limit)).toEqual(expected)
+})
+
+test('a line that is too long is no row, wherever the blocks are cut, and what follows is read', async () => {
+  const limit = rowsUpTo(Number.POSITIVE_INFINITY)
+  const long = (length: number) =>
+    Buffer.from(canonicalLine.replace('"id":"', `"id":"${'x'.repeat(length - canonicalLine.length)}`))
+  const bytes = joined([long(longestLine), long(longestLine + 1), long(3 * longestLine), Buffer.from(canonicalLine)])
+  const expected = naive(bytes, limit)
+  expect(expected.skipped).toBe(2)
+  writeFileSync(path, bytes)
+  for (const block of [70_001, longestLine - 1, longestLine, longestLine + 1, 8 << 20])
+    expect(await readInBlocks(bytes, block, limit)).toEqual(expected)
+})
+
+test('however the rows are cut and in whatever order the parts are merged, the facts are the same', () => {
+  fc.assert(
+    fc.property(fc.array(aLine, { maxLength: 30 }), fc.infiniteStream(fc.nat(3)), limits, (lines, choice, limit) => {
+      const parts: Buffer[][] = [[], [], [], []]
+      for (const line of lines) parts[choice.next().value as number]?.push(line)
+      const folded = parts.map((part) => fast(joined(part), limit))
+      const whole = naive(joined(lines), limit)
+      const merged = new Map<string, Accepted>()
+      for (const { accepted } of folded) mergeAccepted(merged, accepted)
+      // A part that is merged twice changes nothing either.
+      mergeAccepted(merged, folded[0]?.accepted ?? new Map())
+      expect(merged).toEqual(whole.accepted)
+      expect(folded.reduce((sum, { skipped }) => sum + skipped, 0)).toBe(whole.skipped)
+    }),
+    { numRuns: 100 },
+  )
+})
+
+test('a host is known again in another block, although its bytes were overwritten', () => {
+  const accepted = new Map<string, Accepted>()
+  const fold = new IndexFold(accepted)
+  const held = Buffer.alloc(4096)
+  const hosts = ['lab-01', 'lab-02', 'lab-01', 'lab-02']
+  for (const [k, host] of hosts.entries()) {
+    const row = canonicalLine.replace('lab-07', host).replace('T11:', `T1${k}:`)
+    fold.take(held, held.write(`${row}\n`), rowsUpTo(Number.POSITIVE_INFINITY))
+  }
+  expect([...accepted].map(([host, { last }]) => [host, new Date(last).getUTCHours()])).toEqual([
+    ['lab-01', 12],
+    ['lab-02', 13],
+  ])
+})
+
+test('thousands of hosts are told apart', () => {
+  const hosts = Array.from({ length: 5000 }, (_, k) => `h${k}`)
+  const bytes = joined(hosts.map((host) => Buffer.from(canonicalLine.replace('lab-07', host))))
+  expect([...fast(bytes, rowsUpTo(Number.POSITIVE_INFINITY)).accepted.keys()]).toEqual(hosts)
+})

@@ -44,16 +44,20 @@ function noise(): Buffer {
   return randomFillSync(block)
 }
 
-/** Lines as a recorder writes them, no two chunks alike. */
 function telemetry(chunk: number): Buffer {
+  block.write(telemetryLines(chunk, chunkBytes), 0, chunkBytes, 'latin1')
+  return block
+}
+
+/** Lines as a recorder writes them, no two chunks alike. @returns exactly so many bytes of them */
+export function telemetryLines(chunk: number, bytes: number): string {
   const lines: string[] = []
-  for (let length = 0, line = 0; length < chunkBytes; line++) {
+  for (let length = 0, line = 0; length < bytes; line++) {
     const n = chunk * 10_000 + line
     lines.push(
       `{"at":"2026-01-01T00:00:${String(n % 60).padStart(2, '0')}.000Z","cpu":${(n * 7919) % 100},"free":${(n * 104_729) % 8_388_608},"n":${n}}\n`,
     )
     length += lines.at(-1)?.length ?? 0
   }
-  block.write(lines.join(''), 0, chunkBytes, 'latin1')
-  return block
+  return lines.join('').slice(0, bytes)
 }

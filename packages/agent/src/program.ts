@@ -9,6 +9,7 @@ const verify = async () => (await import('./commands/verify.ts')).registerVerify
 const commands: CommandTable = {
   scan: async () => (await import('./commands/scan.ts')).registerScan,
   outbox: async () => (await import('./commands/outbox.ts')).registerOutbox,
+  show: async () => (await import('./commands/show.ts')).registerShow,
   'check-config': async () => (await import('./commands/check-config.ts')).registerCheckConfig,
   ship: async () => (await import('./commands/ship.ts')).registerShip,
   run: async () => (await import('./commands/run.ts')).registerRun,

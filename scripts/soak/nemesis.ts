@@ -6,10 +6,10 @@ import { drawPlaces, nextLife } from './lives.ts'
 import type { SoakPlace } from './place.ts'
 import { type LifeCost, SoakReceiver } from './receiver.ts'
 
-/** Of all kills those that do not wait until it listens. */
-const hasty = 0.1
+/** So many kills are followed by one that does not wait until it listens. */
+const hasty = 0.15
 /** Of the other ones those that do not wait until something was acknowledged either. */
-const fruitless = 0.2
+const fruitless = 0.25
 /** However slow the machine, a life that has to get something done gets this long. */
 const mostIdleMs = 10_000
 /** Receivers that are loaded while another one serves, so that a row of short lives does not wait for the reading of code. */

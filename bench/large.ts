@@ -49,7 +49,7 @@ export const large: Bench = {
 }
 
 function sizeOf({ size, quick }: BenchOptions): number {
-  return size ?? (quick ? 4 << 20 : gib)
+  return size ?? (quick ? 16 << 20 : gib)
 }
 
 const columns: readonly Column[] = [

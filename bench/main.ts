@@ -4,6 +4,8 @@ import { exit, UserError } from '@cis490/shared/node/cli.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { makeProgress } from '@cis490/shared/node/progress.ts'
 import { benches } from './benches.ts'
+import { capacityPlot, capacityReport, capacityText } from './capacity/command.ts'
+import { measured, readCosts } from './capacity/costs.ts'
 import { type Bench, runBench } from './frame/bench.ts'
 import { plotGoals } from './frame/plot.ts'
 import { type BenchReport, exitCodeOf, goalsOf } from './frame/report.ts'
@@ -13,7 +15,11 @@ import { type CommandLine, readCommandLine } from './options.ts'
 const names = Object.keys(benches)
 const usage = `usage: npm run bench -- NAME [--rounds 5] [--quick] [--size 1GiB] [--rows 10000000] [--peers A,B] [--json [FILE]] [--plot FILE]
 
-${[...Object.entries(benches).map(([name, { summary }]) => [name, summary]), ['all', 'all of them, one after the other']]
+${[
+  ...Object.entries(benches).map(([name, { summary }]) => [name, summary]),
+  ['all', 'all of them, one after the other'],
+  ['capacity', 'nothing is measured: what one receiver carries, from the costs'],
+]
   .map(([name = '', summary]) => `  ${name.padEnd(9)} ${summary}`)
   .join('\n')}
 
@@ -23,16 +29,18 @@ ${[...Object.entries(benches).map(([name, { summary }]) => [name, summary]), ['a
   --peers A,B    compare with these only
   --json [FILE]  the whole as one JSON document
   --plot FILE    the goals as an SVG
+  --costs FILE   for capacity: JSON with costs that were measured elsewhere
 
 Exit codes: 0 every goal is met, 1 one is missed, 2 usage, 3 one could not be measured.
 `
 
 async function bench(argv: readonly string[]): Promise<number> {
-  const line = readCommandLine(argv, [...names, 'all'])
+  const line = readCommandLine(argv, [...names, 'all', 'capacity'])
   if (line.help) {
     process.stdout.write(usage)
     return exit.clean
   }
+  if (line.names.length === 1 && line.names[0] === 'capacity') return await capacity(line)
   const reports: BenchReport[] = []
   for (const [name, one] of chosen(line.names)) {
     const report = await runBench(name, one, line, steps(name))
@@ -63,15 +71,27 @@ function steps(name: string) {
   }
 }
 
+async function capacity({ costs, json, plot }: CommandLine): Promise<number> {
+  const report = capacityReport(costs === undefined ? measured : readCosts(costs))
+  if (json !== '-') process.stdout.write(capacityText(report))
+  await write(json, `${JSON.stringify(report, null, 2)}\n`)
+  await write(plot, capacityPlot(report))
+  return exit.clean
+}
+
+/** @param target a file, `-` for stdout, nothing for nowhere */
+async function write(target: string | undefined, text: string): Promise<void> {
+  if (target === '-') process.stdout.write(text)
+  else if (target !== undefined) await writeFile(target, text)
+}
+
 async function keep({ json, plot, names: asked }: CommandLine, reports: readonly BenchReport[]): Promise<void> {
-  const document = reports.length === 1 ? reports[0] : reports
-  const text = `${JSON.stringify(document, null, 2)}\n`
-  if (json === '-') process.stdout.write(text)
-  else if (json !== undefined) await writeFile(json, text)
-  const machine = reports[0]?.machine
-  if (plot === undefined || !machine) return
-  const footer = `${machine.at.slice(0, 10)}, ${machine.cpus} x ${machine.cpu}, Node ${machine.node.slice(1)}, medians of ${reports[0]?.rounds} rounds`
-  await writeFile(plot, plotGoals(`Goals: ${asked.join(', ')}`, goalsOf(reports), footer))
+  await write(json, `${JSON.stringify(reports.length === 1 ? reports[0] : reports, null, 2)}\n`)
+  const [first] = reports
+  if (!first) return
+  const { at, cpus, cpu, node } = first.machine
+  const footer = `${at.slice(0, 10)}, ${cpus} x ${cpu}, Node ${node.slice(1)}, medians of ${first.rounds} rounds`
+  await write(plot, plotGoals(`Goals: ${asked.join(', ')}`, goalsOf(reports), footer))
 }
 
 try {

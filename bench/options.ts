@@ -22,6 +22,7 @@ export interface CommandLine extends BenchOptions {
   /** A file, `-` for stdout. */
   readonly json: string | undefined
   readonly plot: string | undefined
+  readonly costs: string | undefined
 }
 
 export function readCommandLine(argv: readonly string[], known: readonly string[]): CommandLine {
@@ -44,6 +45,7 @@ export function readCommandLine(argv: readonly string[], known: readonly string[
     peers: values.peers?.split(',').map((name) => name.trim()),
     json: values.json,
     plot: values.plot,
+    costs: values.costs,
   }
 }
 
@@ -70,6 +72,7 @@ function parse(argv: readonly string[]) {
         peers: { type: 'string' },
         json: { type: 'string' },
         plot: { type: 'string' },
+        costs: { type: 'string' },
       },
     })
   } catch (error) {

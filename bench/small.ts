@@ -29,8 +29,8 @@ export const small: Bench = {
   need: ({ rounds, quick }) => (quick ? 64 << 20 : (rounds + 1) * 6000 * 5 * 65_536),
   async *series(options, place) {
     const peers = options.quick && !options.peers ? [naive] : [starlette, caddy, naive, nginx]
-    const stage = await setStage(place, hosts, peers, options.peers)
-    const shapes = options.quick ? shapesOf(24) : shapesOf(2048)
+    const stage = await setStage(place, options.quick ? hosts.slice(0, 2) : hosts, peers, options.peers)
+    const shapes = options.quick ? shapesOf(24).slice(-2) : shapesOf(2048)
     if (!options.quick) for (const server of stage.servers) await warmUp(server, stage)
     for (const shape of shapes) {
       const servers = stage.servers.filter(({ name }) => shape.kind === 'episode' || reporters.has(name))

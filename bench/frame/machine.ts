@@ -22,11 +22,14 @@ const tellers: Readonly<Record<string, readonly string[]>> = {
   nginx: ['nginx', '-v'],
   caddy: ['caddy', 'version'],
   zstd: ['zstd', '--version'],
-  starlette: ['/usr/bin/python3', '-c', 'import starlette; print(starlette.__version__)'],
-  uvicorn: ['/usr/bin/python3', '-c', 'import uvicorn; print(uvicorn.__version__)'],
+  starlette: ['/usr/bin/python3', '-c', 'import importlib.metadata as m; print(m.version("starlette"))'],
+  uvicorn: ['/usr/bin/python3', '-c', 'import importlib.metadata as m; print(m.version("uvicorn"))'],
 }
 
+let versions: Readonly<Record<string, string>> | undefined
+
 export function describeMachine(): Machine {
+  versions ??= Object.fromEntries(Object.entries(tellers).flatMap(([name, argv]) => versionOf(name, argv)))
   return {
     at: new Date().toISOString(),
     cpu: cpus()[0]?.model ?? 'unknown',
@@ -35,7 +38,7 @@ export function describeMachine(): Machine {
     kernel: release(),
     node: process.version,
     commit: build.commit,
-    versions: Object.fromEntries(Object.entries(tellers).flatMap(([name, argv]) => versionOf(name, argv))),
+    versions,
   }
 }
 

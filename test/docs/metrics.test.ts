@@ -4,6 +4,7 @@ import { codeWord, read, section, tableRows } from './documents.ts'
 
 test('OPERATIONS.md lists every metric of the receiver, and no other', async () => {
   const metrics = new Metrics({
+    connections: () => 0,
     bodies: () => 0,
     openUploads: () => 0,
     reservedBytes: () => 0,

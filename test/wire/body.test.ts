@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Client } from '../../packages/agent/src/ship/client.ts'
 import { loadIdentity } from '../../packages/agent/src/ship/identity.ts'
+import { Connections } from '../../packages/receiver/src/http/connections.ts'
 import { createListener } from '../../packages/receiver/src/http/listener.ts'
 import { episode } from '../support/archives.ts'
 import { TinyForgejo } from '../support/forgejo.ts'
@@ -115,7 +116,10 @@ describe('Expect: 100-continue', () => {
 
 describe('time', () => {
   it('bounds the headers only: a body may take longer than any request timeout', async () => {
-    expect(createListener({ headerTimeout: 500, connections: 1 }, () => undefined).requestTimeout).toBe(0)
+    expect(
+      createListener({ headerTimeout: 500, connections: new Connections(1), turnAway: () => undefined }, () => undefined)
+        .requestTimeout,
+    ).toBe(0)
     const hasty = await site.start({ limits: { header_timeout: '200ms' } })
     const body = episode('long', site.head, Buffer.from(Array.from({ length: 2000 }, (_, k) => (k * k) % 251)))
     using wire = await Wire.connect(hasty)

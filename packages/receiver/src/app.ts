@@ -11,11 +11,12 @@ import { VersionGate } from './forge/version-gate.ts'
 import { listenForOperator, operatorFor } from './http/admin-socket.ts'
 import { BearerCheck } from './http/bearer.ts'
 import { ConnectionsPerHost } from './http/connections-per-host.ts'
-import { closeListener, createListener, listenOn, secureOptions } from './http/listener.ts'
+import { closeListener, listenOn, secureOptions } from './http/listener.ts'
 import { Metrics } from './http/metrics.ts'
 import { type Peer, PeerCheck } from './http/peer.ts'
 import { UploadsRunning } from './http/uploads-running.ts'
 import { expireUploads } from './jobs/expire-uploads.ts'
+import { connectionsOfHosts, makeListeners } from './listeners.ts'
 import { checkExposure, peerOptions, readTls, reloadEach } from './material.ts'
 import { openHeartbeats } from './open-heartbeats.ts'
 import { openEpisodes, recoverStore } from './open-store.ts'
@@ -95,7 +96,9 @@ export async function startReceiver(
   const running = new UploadsRunning()
   const stopping = () => state.stopping || state.poisoned
   const ready = () => gate.ready() && !stopping()
+  const ofHosts = connectionsOfHosts(config, log)
   const metrics = new Metrics({
+    connections: () => ofHosts.open,
     bodies: () => running.bodies,
     openUploads: () => uploads.open,
     reservedBytes: () => uploads.reserved(Date.now()),
@@ -175,13 +178,9 @@ export async function startReceiver(
   const handle = dispatcher(raw, receiverRoutes(small), { ...common, unavailable: episodes.unavailable })
   const handleOps = dispatcher([episodesRoute(opsEpisodes)], opsApp, { ...common, unavailable: () => undefined })
 
-  const socket = { headerTimeout: config.limits.header_timeout, connections: config.limits.connections }
-  const server = createListener({ ...socket, ...(tls && { tls }) }, handle)
-  const ops = createListener(socket, handleOps)
-  const admin = createListener(
-    socket,
-    dispatcher([episodesRoute(adminEpisodes)], opsApp, { ...common, unavailable: () => undefined }),
-  )
+  const handleAdmin = dispatcher([episodesRoute(adminEpisodes)], opsApp, { ...common, unavailable: () => undefined })
+  const handlers = { hosts: handle, ops: handleOps, admin: handleAdmin }
+  const { server, ops, admin } = makeListeners(config, handlers, { connections: ofHosts, metrics, tls, log })
   stack.defer(() => closeListener(admin, 0))
   await listenForOperator(admin, layout.admin, log)
   const open = async (listener: 'receiver' | 'ops', made: typeof server, address: string, key: string, scheme: string) => {

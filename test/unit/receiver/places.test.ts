@@ -1,10 +1,11 @@
 import { HostName } from '@cis490/shared/ids.ts'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { bodiesVerdict } from '../../../packages/receiver/src/core/load.ts'
+import { bodiesVerdict, placeWaitS } from '../../../packages/receiver/src/core/load.ts'
 import { type Places, placeVerdict } from '../../../packages/receiver/src/core/places.ts'
 import { jittered } from '../../../packages/receiver/src/core/retry-after.ts'
 import { AskingHosts } from '../../../packages/receiver/src/http/asking-hosts.ts'
+import { BodyTimes } from '../../../packages/receiver/src/http/body-times.ts'
 
 const alone: Places = { limit: 6, taken: 0, mine: 0, hosts: 1, waiting: 0 }
 
@@ -94,7 +95,7 @@ test('who was turned away is waiting until it has had a place, or has not come b
   asking.letIn(b)
   expect(asking.ask(a, 3000)).toEqual({ hosts: 2, waiting: 0 })
   asking.turnAway(b, 4000)
-  expect(asking.ask(a, 34_001)).toEqual({ hosts: 1, waiting: 0 })
+  expect(asking.ask(a, 94_001)).toEqual({ hosts: 1, waiting: 0 })
 })
 
 test.each([
@@ -105,4 +106,62 @@ test.each([
   [3600, 0.5, 2700],
 ])('of at most %i s with random %d it is %i s', (seconds, random, told) => {
   expect(jittered(seconds, random)).toBe(told)
+})
+
+test('asking counts as if every host were looked at each time', () => {
+  const name = fc.integer({ min: 0, max: 5 }).map((k) => HostName.parse(`lab-${k}`))
+  const step = fc.record({
+    do: fc.constantFrom('ask', 'turnAway', 'letIn'),
+    host: name,
+    after: fc.integer({ min: 0, max: 50_000 }),
+  })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const asking = new AskingHosts()
+      const naive = new Map<string, { at: number; waiting: boolean }>()
+      let now = 0
+      for (const { do: act, host, after } of steps) {
+        now += after
+        if (act === 'turnAway') naive.set(host, { at: now, waiting: true })
+        const known = naive.get(host)
+        if (act === 'letIn' && known) known.waiting = false
+        if (act !== 'ask') {
+          asking[act as 'turnAway'](host, now)
+          continue
+        }
+        for (const [other, { at }] of naive) if (now - at > 90_000) naive.delete(other)
+        naive.set(host, { at: now, waiting: naive.get(host)?.waiting ?? false })
+        const waiting = [...naive].filter(([other, one]) => one.waiting && other !== host).length
+        expect(asking.ask(host, now)).toEqual({ hosts: naive.size, waiting })
+      }
+    }),
+  )
+})
+
+test.each([
+  ['nobody knows how long a body takes', { waiting: 500 }, 10],
+  ['bodies are quick and few wait', { waiting: 10, eachMs: 20 }, 1],
+  ['ten thousand wait', { waiting: 9999, eachMs: 20 }, 13],
+  ['bodies are long', { waiting: 3, eachMs: 30_000 }, 8],
+  ['all that is too much', { waiting: 9999, eachMs: 30_000 }, 60],
+])('when %s, a place is to be asked for again in time', (_, load, seconds) => {
+  expect(placeWaitS(load, 16)).toBe(seconds)
+})
+
+test('a place is taken for as long as bodies took lately, or as those that run have run', () => {
+  let clock = 0
+  const times = new BodyTimes(() => clock)
+  const first = times.begin()
+  clock = 100
+  expect(times.each).toBeUndefined()
+  first()
+  expect(times.each).toBe(100)
+  const [quick, slow] = [times.begin(), times.begin()]
+  clock = 110
+  quick()
+  expect(times.each).toBeCloseTo(91)
+  clock = 1100
+  expect(times.each).toBe(1000)
+  slow()
+  expect(times.each).toBeCloseTo(181.9)
 })

@@ -2,8 +2,9 @@
 import type { Refused } from './claim.ts'
 import { placeVerdict } from './places.ts'
 
-/** Longest wait for a place; whoever comes back later than that is not counted as waiting any more. */
-const placeWaitS = 10
+/** Wait for a place where nobody knows how long a body takes, and the longest; who comes back later is not counted as waiting any more. */
+const usualWaitS = 10
+const longestWaitS = 60
 
 export interface LoadLimits {
   readonly max_episode_size: number
@@ -19,6 +20,8 @@ export interface Load {
   /** Hosts that asked lately, and those of them that wait for a place. */
   readonly hosts: number
   readonly waiting: number
+  /** How long a body takes, in milliseconds, as far as is known. */
+  readonly eachMs?: number | undefined
   readonly uploadsOfHost: number
   readonly bytesOfHostToday: number
   readonly episodesOfHostToday: number
@@ -52,14 +55,20 @@ export function quotaVerdict(
   return { code: 'quota', detail: 'the daily quota of this host is used up', members: { retry_after_s: 3600 } }
 }
 
+/** Until those who wait already have had a place: who was turned away first comes back first. @returns seconds */
+export function placeWaitS({ waiting, eachMs }: Pick<Load, 'waiting' | 'eachMs'>, places: number): number {
+  if (eachMs === undefined) return usualWaitS
+  return Math.min(longestWaitS, Math.max(1, Math.ceil(((waiting + 1) * eachMs) / places / 1000)))
+}
+
 /** May this host send one more body now? */
 export function bodiesVerdict(
-  load: Pick<Load, 'bodies' | 'uploadsOfHost' | 'hosts' | 'waiting'>,
+  load: Pick<Load, 'bodies' | 'uploadsOfHost' | 'hosts' | 'waiting' | 'eachMs'>,
   limits: Pick<LoadLimits, 'bodies' | 'uploads_per_host'>,
 ): Refused | undefined {
   const { bodies: taken, uploadsOfHost: mine, hosts, waiting } = load
   const place = placeVerdict({ limit: limits.bodies, taken, mine, hosts, waiting })
-  const members = { retry_after_s: placeWaitS }
+  const members = { retry_after_s: placeWaitS(load, limits.bodies) }
   if (place === 'full') return { code: 'overloaded', detail: 'too many uploads run at once', members }
   if (place === 'over-share')
     return { code: 'rate', detail: `this host has ${mine} uploads running and other hosts wait for a place`, members }

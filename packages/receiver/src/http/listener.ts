@@ -1,10 +1,12 @@
 /** Sockets and servers: TLS and plain, their time limits, and how they end. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import { isIPv4 } from 'node:net'
+import { isIPv4, type Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { UserError } from '@cis490/shared/node/cli.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { answerBadRequests } from './bad-request.ts'
+import { type Connections, standingRoom } from './connections.ts'
 import { clientCertificateOptions } from './tls-peer.ts'
 
 export interface TlsMaterial {
@@ -15,8 +17,14 @@ export interface TlsMaterial {
 export interface ListenerOptions {
   /** ms until the headers have to be there */
   readonly headerTimeout: number
-  readonly connections: number
+  readonly connections: Connections
+  /** Answers a request that comes on one connection too many. */
+  readonly turnAway: RequestHandler
+  /** Told of each connection that was closed unheard. */
+  readonly onDrop?: () => void
   readonly tls?: TlsMaterial
+  /** Told of each TLS handshake, whether it went on with an earlier session. */
+  readonly onHandshake?: (resumed: boolean) => void
 }
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void
@@ -24,7 +32,7 @@ export type RequestHandler = (request: IncomingMessage, response: ServerResponse
 /**
  * The certificate is asked for, not demanded: the program judges it, so that the client can be told what is wrong.
  * `requestTimeout` would cover the body and end long uploads, so it is off; `readBody` has limits of its own.
- * High-water mark of 1 MiB: far fewer, larger chunks.
+ * High-water mark of 1 MiB: far fewer, larger chunks. An idle connection holds none of it.
  */
 export function createListener(options: ListenerOptions, handle: RequestHandler): Server | TlsServer {
   const common = {
@@ -38,21 +46,31 @@ export function createListener(options: ListenerOptions, handle: RequestHandler)
     ? createTlsServer({
         ...common,
         ...secureOptions(options.tls),
+        handshakeTimeout: options.headerTimeout,
         ALPNProtocols: ['http/1.1'],
       })
     : createServer(common)
-  server.maxConnections = options.connections
+  const { connections, turnAway } = options
+  server.maxConnections = connections.most + standingRoom(connections.most)
+  server.on('drop', () => options.onDrop?.())
   // Who has said all and closes that half still waits for the answer. Node's TLS sockets cannot: they lose count of such connections.
   if (!options.tls) Object.assign(server, { httpAllowHalfOpen: true })
-  server.on('request', handle)
+  server.on(options.tls ? 'secureConnection' : 'connection', (socket: Socket) => connections.opened(socket))
+  server.on('secureConnection', (socket: TLSSocket) => options.onHandshake?.(socket.isSessionReused()))
+  const serve: RequestHandler = (request, response) =>
+    connections.serves(request.socket, response) ? handle(request, response) : turnAway(request, response)
+  server.on('request', serve)
   // Without this listener Node would say "100 Continue" before anybody has looked at the request.
-  server.on('checkContinue', handle)
+  server.on('checkContinue', serve)
   answerBadRequests(server)
   return server
 }
 
+/** Who is asked for each request anew may keep a session for long. Seconds. */
+const sessionTimeout = 24 * 3600
+
 export function secureOptions({ cert, key }: TlsMaterial) {
-  return { ...clientCertificateOptions, cert, key, minVersion: 'TLSv1.3' } as const
+  return { ...clientCertificateOptions, cert, key, minVersion: 'TLSv1.3', sessionTimeout } as const
 }
 
 /** @returns the address that it listens on. Rejects with the system's error (EADDRINUSE, EACCES). */

@@ -58,6 +58,12 @@ export class Metrics {
     labelNames: ['resumed'] as const,
     registers: [this.registry],
   })
+  readonly connectionsRefused = new Counter({
+    name: 'cis490_connections_refused_total',
+    help: 'Connections beyond the limit: told to come later, or closed unheard.',
+    labelNames: ['how'] as const,
+    registers: [this.registry],
+  })
   readonly heartbeats = new Counter({
     name: 'cis490_heartbeats_total',
     help: 'Heartbeats heard.',
@@ -66,6 +72,7 @@ export class Metrics {
 
   /** @param live read at each scrape */
   constructor(live: {
+    connections(): number
     bodies(): number
     openUploads(): number
     reservedBytes(): number
@@ -85,6 +92,7 @@ export class Metrics {
           if (value !== undefined) this.set(value)
         },
       })
+    gauge('cis490_connections_open', 'Connections of hosts now.', live.connections)
     gauge('cis490_uploads_running', 'Bodies being received now.', live.bodies)
     gauge('cis490_resumable_uploads_open', 'Resumable uploads that have not ended.', live.openUploads)
     gauge('cis490_resumable_bytes_reserved', 'Bytes that open uploads may still bring.', live.reservedBytes)

@@ -1,6 +1,7 @@
 /** Which uploads run: one an episode, counted a host, with what each host sent today. In memory; a restart forgets the day. */
 import type { EpisodeId, HostName } from '@cis490/shared/ids.ts'
 import { AskingHosts } from './asking-hosts.ts'
+import { BodyTimes } from './body-times.ts'
 
 /** One body that is being received. */
 export interface BodyTurn extends Disposable {
@@ -21,12 +22,18 @@ export class UploadsRunning {
   readonly #declared = new Map<HostName, number>()
   readonly #today = new Map<HostName, Day>()
   readonly asking = new AskingHosts()
+  readonly #times = new BodyTimes()
   readonly #waiting: (() => void)[] = []
   #bodies = 0
   #outstanding = 0
 
   get bodies(): number {
     return this.#bodies
+  }
+
+  /** How long one is received, in milliseconds; undefined before the first. */
+  get eachMs(): number | undefined {
+    return this.#times.each
   }
 
   /** Declared bytes of running bodies that have not arrived yet. */
@@ -85,6 +92,7 @@ export class UploadsRunning {
   /** @param length bytes that it may still take on the disk, where nobody else counts them */
   body(host: HostName, length = 0): BodyTurn {
     this.#bodies += 1
+    const ended = this.#times.begin()
     this.asking.letIn(host)
     this.#perHost.set(host, this.ofHost(host) + 1)
     let left = length
@@ -97,6 +105,7 @@ export class UploadsRunning {
         this.#outstanding -= used
       },
       [Symbol.dispose]: () => {
+        ended()
         this.#outstanding -= left
         this.#declare(host, -length)
         this.#bodies -= 1

@@ -117,7 +117,8 @@ export function admitBody(host: HostName, ports: PreflightPorts): void {
 }
 
 function placesFor(host: HostName, { running }: PreflightPorts) {
-  return { bodies: running.bodies, uploadsOfHost: running.ofHost(host), ...running.asking.ask(host, Date.now()) }
+  const { bodies, eachMs } = running
+  return { bodies, eachMs, uploadsOfHost: running.ofHost(host), ...running.asking.ask(host, Date.now()) }
 }
 
 /** Who is turned away is known to wait until it has had a place. */

@@ -1,0 +1,35 @@
+/** How long a place is taken by one body, as far as one can tell. */
+
+/** Weight of the last one. */
+const share = 0.1
+
+export class BodyTimes {
+  readonly #clock: () => number
+  #running = 0
+  #startSum = 0
+  #usual: number | undefined
+
+  /** @param clock milliseconds of a clock that never goes back */
+  constructor(clock: () => number = () => performance.now()) {
+    this.#clock = clock
+  }
+
+  /** @returns to be called at its end */
+  begin(): () => void {
+    const began = this.#clock()
+    this.#running += 1
+    this.#startSum += began
+    return () => {
+      this.#running -= 1
+      this.#startSum -= began
+      const took = this.#clock() - began
+      this.#usual = this.#usual === undefined ? took : this.#usual + share * (took - this.#usual)
+    }
+  }
+
+  /** Milliseconds: what was usual of late, or how long those that run have run, if that is more. @returns undefined before the first */
+  get each(): number | undefined {
+    const running = this.#running === 0 ? 0 : this.#clock() - this.#startSum / this.#running
+    return this.#usual === undefined ? undefined : Math.max(this.#usual, running)
+  }
+}

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
 import { EpisodeId, HostName } from '@cis490/shared/ids.ts'
@@ -16,7 +16,7 @@ const commit = '0123456789abcdef0123456789abcdef01234567'
 const expected = { id, host: HostName.parse('lab-07'), stamp: commit }
 
 function look(path: string, mode: InspectMode): Promise<Inspection> {
-  return inspect(path, statSync(path).size, expected, mode)
+  return inspect({ path, bytes: statSync(path).size, read: () => readFileSync(path) }, expected, mode)
 }
 
 async function lookAt(bytes: Buffer, mode: InspectMode): Promise<Inspection> {

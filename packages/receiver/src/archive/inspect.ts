@@ -1,38 +1,45 @@
 /** Is the stored body an episode? `head` looks at the first entry, `full` walks all of them; neither extracts anything. */
 import { messageOf } from '@cis490/shared/node/errno.ts'
+import { giveBack } from '@cis490/shared/node/give-back.ts'
 import { Parser, type ReadEntry } from 'tar'
 import { entryFault, isMeta } from '../core/archive-entry.ts'
 import { type Expected, judgeMeta } from '../core/episode-claim.ts'
 import { decode } from './decode.ts'
 import { NotZstd } from './frames.ts'
+import { type Inspection, inspectionOf } from './inspection.ts'
+import { inspectSmallHead, smallArchive } from './small-head.ts'
 
 export type InspectMode = 'head' | 'full' | 'off'
 
-export interface Inspection {
-  /** What is wrong; absent when it is an episode. */
-  readonly fault?: string
-  readonly dirty?: boolean
-  readonly schemaVersion?: string
-  /** Stamp of meta.json, as it stands there. */
-  readonly commit?: string
-}
+export type { Inspection }
 
 const maxMeta = 8 << 20
 const maxEntries = 1_000_000
 /** More than this times its own size is a bomb, not a recording. */
 const maxExpansion = 20_000
 
-export async function inspect(path: string, bytes: number, expected: Expected, mode: InspectMode): Promise<Inspection> {
+export interface Inspected {
+  readonly path: string
+  readonly bytes: number
+  /** All bytes of a small archive, where they are at hand; theirs who asks. */
+  read?(): Buffer
+}
+
+export async function inspect(archive: Inspected, expected: Expected, mode: InspectMode): Promise<Inspection> {
   if (mode === 'off') return {}
   try {
-    return await new Walk(expected, mode).run(decode(path), bytes)
+    const small = mode === 'head' && archive.bytes <= smallArchive ? archive.read?.() : undefined
+    const quick = small && inspectSmallHead(small, expected)
+    if (small) giveBack(small)
+    return quick ?? (await new Walk(expected, mode).run(decode(archive.path), archive.bytes))
   } catch (error) {
     if (error instanceof NotZstd) return { fault: error.message }
     throw error
   }
 }
 
-class Walk {
+/** One look at an archive, entry by entry. */
+export class Walk {
   readonly #expected: Expected
   readonly #mode: InspectMode
   #found: Inspection = {}
@@ -97,12 +104,7 @@ class Walk {
         this.#fail(verdict.detail)
         return
       }
-      const { code_version, schema_version } = verdict.meta
-      this.#found = {
-        ...(code_version?.dirty === undefined ? {} : { dirty: code_version.dirty }),
-        ...(code_version?.commit === undefined ? {} : { commit: code_version.commit }),
-        ...(schema_version === undefined ? {} : { schemaVersion: String(schema_version) }),
-      }
+      this.#found = inspectionOf(verdict.meta)
     })
   }
 }

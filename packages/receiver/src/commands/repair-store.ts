@@ -60,7 +60,7 @@ async function backfill(layout: StoreLayout, key: EpisodeKey, whole: boolean): P
     const verdict = await receiptInPlace(key.id, layout.archive(key), key.host, true)
     if (whole && verdict.kind === 'receipt') {
       const { id, host, bytes } = verdict.receipt
-      const { fault } = await inspect(layout.archive(key), bytes, { id, host, stamp: undefined }, 'full')
+      const { fault } = await inspect({ path: layout.archive(key), bytes }, { id, host, stamp: undefined }, 'full')
       if (fault !== undefined) return { refused: fault }
     }
     return verdict.kind === 'receipt' ? { receipt: verdict.receipt } : { refused: `${verdict.kind}: ${verdict.detail}` }

@@ -12,7 +12,7 @@ export function registerServe(program: Command): void {
 }
 
 async function serve(options: CommonOptions): Promise<void> {
-  const log = makeLogger(process.stdout)
+  const log = makeLogger(process.stdout, 'info', undefined, true)
   const config = loadConfig(options.config, ReceiverConfig)
   const asked = nextSignal()
   const receiver = await startReceiver(config, log)

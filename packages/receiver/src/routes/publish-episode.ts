@@ -34,6 +34,8 @@ export interface WholeBody {
   readonly path: string
   readonly bytes: number
   readonly sidecarPath: string
+  /** All its bytes, where they are at hand: asked only of a small one. */
+  read?(): Buffer
   /** Makes the bytes and the sidecar durable, under their temporary names. */
   sync(sidecar: string): Promise<void>
 }
@@ -70,7 +72,7 @@ export async function publishEpisode(
   }
   const lost = await ports.episodes.findLost(key)
   if (lost) return await bringBack(key, body, already(lost, claim.sha256), ports)
-  const inspection = await inspect(body.path, body.bytes, { ...key, stamp: claim.stamp }, ports.inspectMode)
+  const inspection = await inspect(body, { ...key, stamp: claim.stamp }, ports.inspectMode)
   if (inspection.fault !== undefined) throw new Refusal('invalid-episode', inspection.fault)
   const receipt = makeReceipt(key, claim, gate, peer, inspection, body.bytes)
   const text = encodeReceipt(receipt)

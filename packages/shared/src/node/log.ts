@@ -18,13 +18,25 @@ export function logStyle(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv = pr
 /**
  * Synchronous, so that the last line before a crash is there.
  * Messages are static; data goes into fields. `event` names a state change for scripts.
+ * @param gathers lines of one turn of the loop go out together: for a daemon that may have many in one; a bad one goes out at once
  */
-export function makeLogger(stream: NodeJS.WriteStream, level = 'info', style: LogStyle = logStyle(stream)): Logger {
+export function makeLogger(
+  stream: NodeJS.WriteStream,
+  level = 'info',
+  style: LogStyle = logStyle(stream),
+  gathers = false,
+): Logger {
   // Whoever read the log went away; what is logged about must go on.
   if (stream.listenerCount('error') === 0) stream.on('error', () => undefined)
   // On a terminal a progress bar may stand on this line; it is drawn again below.
   const clear = style === 'text' && stream.isTTY ? '\r\u001b[K' : ''
-  const destination = { write: (line: string) => void stream.write(clear + dress(line, style)) }
+  const gather = gathers ? gatherer(stream) : undefined
+  const destination = {
+    write: (line: string) => {
+      gather?.(line)
+      stream.write(clear + dress(line, style))
+    },
+  }
   return pino(
     {
       level,
@@ -35,6 +47,23 @@ export function makeLogger(stream: NodeJS.WriteStream, level = 'info', style: Lo
     },
     destination,
   )
+}
+
+/** @returns told of each line before it is written */
+function gatherer(stream: NodeJS.WriteStream): (line: string) => void {
+  let gathering = false
+  const flush = () => {
+    if (gathering) stream.uncork()
+    gathering = false
+  }
+  process.on('exit', flush)
+  return (line) => {
+    if (!line.startsWith('{"level":"info"')) return flush()
+    if (gathering) return
+    gathering = true
+    stream.cork()
+    setImmediate(flush)
+  }
 }
 
 function dress(line: string, style: LogStyle): string {

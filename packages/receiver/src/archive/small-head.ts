@@ -1,0 +1,87 @@
+/**
+ * The head of a small archive, looked at in one go: no streams, no other thread.
+ * Only the ordinary case. Whatever is wrong or unusual is left to the walk, so that both can never disagree.
+ */
+import { constants, zstdDecompressSync } from 'node:zlib'
+import { giveBack } from '@cis490/shared/node/give-back.ts'
+import { blockHeaderBytes, maxFrameHeader, readBlockHeader, readFrameHeader, zstdMagic } from '@cis490/shared/zstd-frame.ts'
+import { Header } from 'tar'
+import { entryFault, isMeta } from '../core/archive-entry.ts'
+import { type Expected, judgeMeta } from '../core/episode-claim.ts'
+import { type Inspection, inspectionOf } from './inspection.ts'
+
+/** Archives up to here are small, in bytes. */
+export const smallArchive = 256 << 10
+/** A first frame that holds more is no small one. */
+const maxContent = 1 << 20
+/** How far the walk looks, too. */
+const lookedAt = 256 << 10
+const block = 512
+
+/** @param archive all bytes of it. @returns undefined where the walk has to judge */
+export function inspectSmallHead(archive: Buffer, expected: Expected): Inspection | undefined {
+  const frame = firstFrame(archive)
+  const content = frame && contentOf(frame)
+  if (!content) return undefined
+  const found = inspectTar(content.subarray(0, lookedAt), expected)
+  giveBack(content)
+  return found
+}
+
+/** Its bytes, by the lengths of its blocks (RFC 8878 section 3.1.1). */
+function firstFrame(archive: Buffer): Buffer | undefined {
+  if (archive.length < maxFrameHeader || archive.readUInt32LE(0) !== zstdMagic) return undefined
+  const header = readFrameHeader(archive.subarray(0, maxFrameHeader))
+  if (!header) return undefined
+  for (let at = header.length; at + blockHeaderBytes <= archive.length; ) {
+    const block = readBlockHeader(archive.subarray(at, at + blockHeaderBytes))
+    if (!block) return undefined
+    at += blockHeaderBytes + block.length
+    if (!block.last) continue
+    const end = at + (header.checksum ? 4 : 0)
+    return end <= archive.length ? archive.subarray(0, end) : undefined
+  }
+  return undefined
+}
+
+function contentOf(frame: Buffer): Buffer | undefined {
+  try {
+    return zstdDecompressSync(frame, { maxOutputLength: maxContent, params: { [constants.ZSTD_d_windowLogMax]: 27 } })
+  } catch {
+    return undefined
+  }
+}
+
+function inspectTar(tar: Buffer, expected: Expected): Inspection | undefined {
+  let found: Inspection | undefined
+  for (let at = 0; at + block <= tar.length; ) {
+    const header = new Header(tar, at)
+    if (header.nullBlock) return isNull(tar, at + block) ? found : undefined
+    if (!isOrdinary(header) || entryFault(header, expected.id) !== undefined) return undefined
+    const body = at + block
+    at = body + Math.ceil(header.size / block) * block
+    if (found) continue
+    if (!isMeta(header.path, expected.id) || header.type === 'Directory' || at > tar.length) return undefined
+    const verdict = judgeMeta(tar.toString('utf8', body, body + header.size), expected)
+    if (!verdict.ok) return undefined
+    found = inspectionOf(verdict.meta)
+  }
+  return found
+}
+
+function isNull(tar: Buffer, at: number): boolean {
+  return at + block > tar.length || new Header(tar, at).nullBlock
+}
+
+interface Ordinary {
+  readonly path: string
+  readonly size: number
+  readonly type: string
+  readonly linkpath?: string
+}
+
+function isOrdinary(header: Header): header is Header & Ordinary {
+  if (!header.cksumValid || !header.path || header.size === undefined) return false
+  if (header.type === 'SymbolicLink') return Boolean(header.linkpath)
+  return (header.type === 'File' || header.type === 'Directory') && !header.linkpath
+}

@@ -1,0 +1,117 @@
+/** The quick look at a small archive against the walk, on archives of every kind. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { zstdCompressSync } from 'node:zlib'
+import { EpisodeId, HostName } from '@cis490/shared/ids.ts'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { decode } from '../../../packages/receiver/src/archive/decode.ts'
+import { NotZstd } from '../../../packages/receiver/src/archive/frames.ts'
+import { type Inspection, Walk } from '../../../packages/receiver/src/archive/inspect.ts'
+import { inspectSmallHead } from '../../../packages/receiver/src/archive/small-head.ts'
+import { type Entry, episode, metaText, skippableFrame, tarOf } from '../../support/archives.ts'
+import { scratchDir } from '../../support/scratch.ts'
+
+const id = EpisodeId.parse('ep-1')
+const commit = '0123456789abcdef0123456789abcdef01234567'
+const expected = { id, host: HostName.parse('lab-07'), stamp: commit }
+
+async function walked(path: string, bytes: Buffer): Promise<Inspection> {
+  writeFileSync(path, bytes)
+  try {
+    return await new Walk(expected, 'head').run(decode(path), bytes.length)
+  } catch (error) {
+    if (error instanceof NotZstd) return { fault: error.message }
+    throw error
+  }
+}
+
+const name = fc.constantFrom(
+  'ep-1/meta.json',
+  'meta.json',
+  './meta.json',
+  'ep-1/x',
+  'ep-1/',
+  '/abs',
+  'ep-1/../../y',
+  'z'.repeat(120),
+)
+const body = fc.constantFrom(
+  metaText(id, commit),
+  metaText(id, commit, { host: 'LAB-07', code_version: { commit, dirty: true } }),
+  metaText('other', commit),
+  metaText(id, 'f'.repeat(40)),
+  '{}',
+  '',
+  'x'.repeat(3000),
+)
+const entry: fc.Arbitrary<Entry> = fc
+  .record({
+    path: name,
+    type: fc.constantFrom(
+      'File' as const,
+      'File' as const,
+      'Directory' as const,
+      'SymbolicLink' as const,
+      'Link' as const,
+      'FIFO' as const,
+    ),
+    body,
+    linkpath: fc.constantFrom('', 'a', '../../out', '/etc'),
+  })
+  .map(({ path, type, body, linkpath }) =>
+    type === 'File' || type === 'Directory' ? { path, type, body: type === 'File' ? body : '' } : { path, type, linkpath },
+  )
+const meta: Entry = { path: 'ep-1/meta.json', body: metaText(id, commit) }
+const entries = fc
+  .tuple(fc.boolean(), fc.array(fc.oneof(entry, fc.constant({ path: 'ep-1/y', body: 'y' })), { maxLength: 3 }))
+  .map(([first, rest]) => (first ? [meta, ...rest] : rest))
+
+/** One time in six. */
+function seldom(most: number): fc.Arbitrary<number | undefined> {
+  return fc.oneof({ weight: 5, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: fc.nat(most) })
+}
+
+/** One archive, in one or two frames, whole or damaged. */
+const archive = fc
+  .record({
+    entries,
+    cut: fc.double({ min: 0, max: 1, noNaN: true }),
+    frames: fc.constantFrom('one', 'one', 'two', 'skippable'),
+    flip: seldom(400),
+    short: seldom(40),
+  })
+  .map(({ entries, cut, frames, flip, short }) => {
+    const tar = tarOf(entries)
+    const at = Math.floor(cut * tar.length)
+    const parts = frames === 'two' ? [tar.subarray(0, at), tar.subarray(at)] : [tar]
+    const whole = Buffer.concat([
+      ...(frames === 'skippable' ? [skippableFrame('x')] : []),
+      ...parts.map((p) => zstdCompressSync(p)),
+    ])
+    if (flip !== undefined && flip < whole.length) whole[flip] = (whole[flip] as number) ^ 0x55
+    return short === undefined ? whole : whole.subarray(0, Math.max(0, whole.length - short))
+  })
+
+test('whatever the quick look takes for an episode, the walk takes for the same', async () => {
+  const path = join(scratchDir(), 'a.tar.zst')
+  let taken = 0
+  await fc.assert(
+    fc.asyncProperty(archive, async (bytes) => {
+      const quick = inspectSmallHead(bytes, expected)
+      if (!quick) return
+      taken += 1
+      expect(quick).toEqual(await walked(path, bytes))
+    }),
+    { numRuns: 300 },
+  )
+  expect(taken).toBeGreaterThan(20)
+})
+
+test('the archive of an agent is taken without the walk', () => {
+  expect(inspectSmallHead(episode(id, commit, Buffer.alloc(60_000, 'abc')), expected)).toEqual({ commit, schemaVersion: '1' })
+})
+
+test('a small archive that holds a mountain is left to the walk', () => {
+  expect(inspectSmallHead(episode(id, commit, Buffer.alloc(8 << 20)), expected)).toBeUndefined()
+})

@@ -9,6 +9,9 @@ import type { Contender } from './frame/series.ts'
 import type { BodyFile } from './load/body-file.ts'
 import type { RunningPeer } from './peers/peer.ts'
 
+/** Fewer bytes are gone before they matter. */
+const worthSettling = 64 << 20
+
 export const hasher = 'openssl dgst'
 
 /** All bodies at once, each in a process of its own. */
@@ -36,7 +39,7 @@ export function uploadTo(
     name: server.name,
     async run() {
       // What another server left dirty in the page cache is written now, not while this one syncs.
-      await runCommand('sync', [])
+      if (bytes >= worthSettling) await runCommand('sync', ['--file-system', server.store])
       forgetPeak(server.pids)
       const before = cpuOf(server.pids)
       const { seconds, cpu } = await allAtOnce(bodies, (body) => send(server, body, identity))

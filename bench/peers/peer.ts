@@ -63,7 +63,7 @@ export async function untilItListens(child: Child, port: number): Promise<void> 
 
 /** Ends the programs of a server. */
 export function stopper(...children: readonly Child[]): RunningPeer['stop'] {
-  return async (signal = 'SIGTERM') => {
+  return async (signal = 'SIGINT') => {
     for (const child of children) {
       const over = await Promise.race([child.ended, Promise.resolve(undefined)])
       if (over === undefined) process.kill(child.pid, signal)

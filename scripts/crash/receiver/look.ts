@@ -17,6 +17,7 @@ const expectedFiles = [
   /^index\.jsonl$/,
   /^rejects\.jsonl(\.\d+)?$/,
   /^taints\.jsonl$/,
+  /^heartbeats\.jsonl$/,
   /^(prunes|losses)\.jsonl$/,
   /^gate-cache\.json$/,
   /^receipt-key[^/]*$/,

@@ -37,6 +37,13 @@ describe('a report', () => {
     expect(readdirSync(join(receiver.stateDir, 'host-health'))).toEqual(['lab-07.json'])
   })
 
+  it('is taken under every spelling of its path', async () => {
+    for (const target of ['/v1/host-health/lab%2D07', `${path}?x=1`, '/v1/host-health/LAB-07'])
+      expect((await report(JSON.stringify({ target }), target)).status).toBe(204)
+    expect(stored()).toContain('LAB-07')
+    expect((await report('{}', '/v1/host-health/lab-07/more')).status).toBe(404)
+  })
+
   it('is sent by the agent', async () => {
     const { host, caFile } = site.pki
     const files = { ca_file: caFile, cert_file: host.certFile, key_file: host.keyFile, token_file: '' }

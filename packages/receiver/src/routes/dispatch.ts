@@ -10,6 +10,8 @@ import { answerOf, drainUnread, refuse } from '../http/problem.ts'
 /** A route on the raw Node request: nothing is decoded before it looks. */
 export interface RawRoute {
   readonly prefix: string
+  /** Whether this one is for it; left out: everything with the prefix. @param target the path and query as sent */
+  takes?(request: IncomingMessage, target: string): boolean
   /** Never throws: it answers and logs every outcome itself. */
   serve(request: IncomingMessage, response: ServerResponse): Promise<void>
 }
@@ -35,7 +37,7 @@ export function dispatcher(
   const listener = getRequestListener(small.fetch, { overrideGlobalObjects: false, errorHandler })
   return (request, response) => {
     const target = rawTarget(request)
-    const route = raw.find(({ prefix }) => target.startsWith(prefix))
+    const route = raw.find((one) => target.startsWith(one.prefix) && (one.takes?.(request, target) ?? true))
     if (route) return void route.serve(request, response)
     const closed = unavailable()
     if (closed) return void refuse(request, response, answerOf(closed, log), drain, { connection: 'close' })

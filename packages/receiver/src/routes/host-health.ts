@@ -22,14 +22,18 @@ export interface HostHealthPorts {
 
 const noStore = { 'cache-control': 'no-store' }
 
-/** @param name the path's last part @param proceed called when the body is wanted, for a client that waits to be asked */
+/**
+ * @param name the path's last part
+ * @param proceed called when the body is wanted, for a client that waits to be asked
+ * @returns the stored sequence, where the report was an older one and was ignored
+ */
 export async function putHostHealth(
   request: IncomingMessage,
   name: string,
   peer: Peer,
   ports: HostHealthPorts,
   proceed: () => void,
-): Promise<Response> {
+): Promise<number | undefined> {
   const host = HostName.safeParse(name)
   if (!host.success || host.data.length > maxHostLength) throw new Refusal('bad-report', 'the path does not end in a host name')
   if (peer.host !== undefined && peer.host !== host.data)
@@ -44,9 +48,8 @@ export async function putHostHealth(
   })
   const bytes = Buffer.concat(chunks)
   const ignored = await ports.reports.store(host.data, bytes, checkReport(bytes, host.data))
-  if (ignored !== undefined) return Response.json({ ignored: true, stored_sequence: ignored })
-  ports.counted()
-  return new Response(null, { status: 204 })
+  if (ignored === undefined) ports.counted()
+  return ignored
 }
 
 function checkReport(bytes: Buffer, host: HostName): Record<string, unknown> {

@@ -42,9 +42,11 @@ const hook = '/v1/hooks/forgejo'
 export function receiverRoutes(ports: SmallPorts): App {
   const app = newApp(ports.log)
   readRoutes(app, ports)
-  app.put('/v1/host-health/:host', (c) => {
+  // Whose name is percent-encoded, or followed by a query; put-report.ts takes the others.
+  app.put('/v1/host-health/:host', async (c) => {
     const peer = ports.authenticate(c.env.incoming, true)
-    return putHostHealth(c.env.incoming, c.req.param('host'), peer, ports, () => proceed(c.env))
+    const ignored = await putHostHealth(c.env.incoming, c.req.param('host'), peer, ports, () => proceed(c.env))
+    return ignored === undefined ? c.body(null, 204) : c.json({ ignored: true, stored_sequence: ignored })
   })
   app.post(heartbeats, (c) => {
     const peer = ports.authenticate(c.env.incoming, false)

@@ -7,6 +7,7 @@ import { benches } from './benches.ts'
 import { capacityPlot, capacityReport, capacityText } from './capacity/command.ts'
 import { measured, readCosts } from './capacity/costs.ts'
 import { type Bench, runBench } from './frame/bench.ts'
+import { maskShaExtensions } from './frame/machine.ts'
 import { plotGoals } from './frame/plot.ts'
 import { type BenchReport, exitCodeOf, goalsOf } from './frame/report.ts'
 import { reportText } from './frame/table.ts'
@@ -27,6 +28,7 @@ ${[
   --quick        tiny amounts: does it run? Nothing is held against the goals
   --size, --rows of a body, an episode, an index, where a bench has one
   --peers A,B    compare with these only
+  --plain-sha    without the processor's instructions for SHA-256, which not every machine has
   --json [FILE]  the whole as one JSON document
   --plot FILE    the goals as an SVG
   --costs FILE   for capacity: JSON with costs that were measured elsewhere
@@ -41,6 +43,7 @@ async function bench(argv: readonly string[]): Promise<number> {
     return exit.clean
   }
   if (line.names.length === 1 && line.names[0] === 'capacity') return await capacity(line)
+  if (line.plainSha) maskShaExtensions()
   const reports: BenchReport[] = []
   for (const [name, one] of chosen(line.names)) {
     const report = await runBench(name, one, line, steps(name))
@@ -89,8 +92,8 @@ async function keep({ json, plot, names: asked }: CommandLine, reports: readonly
   await write(json, `${JSON.stringify(reports.length === 1 ? reports[0] : reports, null, 2)}\n`)
   const [first] = reports
   if (!first) return
-  const { at, cpus, cpu, node } = first.machine
-  const footer = `${at.slice(0, 10)}, ${cpus} x ${cpu}, Node ${node.slice(1)}, medians of ${first.rounds} rounds`
+  const { at, cpus, cpu, node, sha_extensions } = first.machine
+  const footer = `${at.slice(0, 10)}, ${cpus} x ${cpu}, SHA extensions ${sha_extensions}, Node ${node.slice(1)}, medians of ${first.rounds} rounds`
   await write(plot, plotGoals(`Goals: ${asked.join(', ')}`, goalsOf(reports), footer))
 }
 

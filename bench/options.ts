@@ -23,6 +23,8 @@ export interface CommandLine extends BenchOptions {
   readonly json: string | undefined
   readonly plot: string | undefined
   readonly costs: string | undefined
+  /** Do without the processor's instructions for SHA-256. */
+  readonly plainSha: boolean
 }
 
 export function readCommandLine(argv: readonly string[], known: readonly string[]): CommandLine {
@@ -46,6 +48,7 @@ export function readCommandLine(argv: readonly string[], known: readonly string[
     json: values.json,
     plot: values.plot,
     costs: values.costs,
+    plainSha: values['plain-sha'],
   }
 }
 
@@ -73,6 +76,7 @@ function parse(argv: readonly string[]) {
         json: { type: 'string' },
         plot: { type: 'string' },
         costs: { type: 'string' },
+        'plain-sha': { type: 'boolean', default: false },
       },
     })
   } catch (error) {

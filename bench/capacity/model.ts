@@ -47,7 +47,7 @@ const gib = 2 ** 30
 const day = 86_400
 
 export const nextStep: Readonly<Record<Bound, string>> = {
-  cpu: 'a processor with SHA extensions hashes about four times as fast; then more cores for the hash threads',
+  cpu: 'a processor with instructions for SHA-256 hashes three to four times as fast; else more cores for the hash threads',
   'main-thread': 'a second receiver with its own store, and hosts shared out between them by name',
   disk: 'a disk that writes faster, or stores on several disks with a receiver each',
   syncs: 'a disk with a write cache that survives power cuts; group commit makes one sync serve several episodes',

@@ -1,5 +1,6 @@
 /** Where and when it was measured. */
 import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { build } from '@cis490/shared/node/build.ts'
 
@@ -8,6 +9,8 @@ export interface Machine {
   readonly cpu: string
   readonly cpus: number
   readonly memory_bytes: number
+  /** Whether the processor's instructions for SHA-256 were used; `masked` where the run was told to do without. */
+  readonly sha_extensions: 'used' | 'masked' | 'none'
   readonly kernel: string
   readonly node: string
   readonly commit: string | null
@@ -35,11 +38,25 @@ export function describeMachine(): Machine {
     cpu: cpus()[0]?.model ?? 'unknown',
     cpus: cpus().length,
     memory_bytes: totalmem(),
+    sha_extensions: !hasShaExtensions() ? 'none' : process.env[opensslMask] === maskOfSha ? 'masked' : 'used',
     kernel: release(),
     node: process.version,
     commit: build.commit,
     versions,
   }
+}
+
+/** OpenSSL reads it at its start: bit 29 of the extended features is SHA. Node and Python have OpenSSL's hash too. */
+const opensslMask = 'OPENSSL_ia32cap'
+const maskOfSha = ':~0x20000000'
+
+/** For every program that is started from now on: as on a processor without the instructions. */
+export function maskShaExtensions(): void {
+  process.env[opensslMask] = maskOfSha
+}
+
+function hasShaExtensions(): boolean {
+  return / sha_ni /.test(readFileSync('/proc/cpuinfo', 'latin1'))
 }
 
 function versionOf(name: string, [file = '', ...args]: readonly string[]): [string, string][] {

@@ -8,11 +8,11 @@ import type { Column, SeriesResult } from './series.ts'
 const loud = 0.1
 
 export function reportText({ benchmark, machine, rounds, quick, series }: BenchReport): string {
-  const { cpu, cpus, kernel, node, versions, at } = machine
+  const { cpu, cpus, kernel, node, versions, at, sha_extensions } = machine
   const programs = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   return [
     `${benchmark}: medians of ${rounds} interleaved ${rounds === 1 ? 'round' : 'rounds'}${quick ? ', quick: too small to judge by' : ''}`,
-    `${at.slice(0, 16)}Z, ${cpus} x ${cpu}, Linux ${kernel}, Node ${node.slice(1)}`,
+    `${at.slice(0, 16)}Z, ${cpus} x ${cpu}, SHA extensions ${sha_extensions}, Linux ${kernel}, Node ${node.slice(1)}`,
     programs.join(', '),
     ...series.flatMap(seriesText),
     '',

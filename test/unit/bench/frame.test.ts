@@ -17,6 +17,7 @@ const machine: BenchReport['machine'] = {
   cpu: 'a processor',
   cpus: 2,
   memory_bytes: 1,
+  sha_extensions: 'none',
   kernel: '6.1',
   node: 'v24.0.0',
   commit: null,

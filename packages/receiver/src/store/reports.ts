@@ -16,14 +16,21 @@ export interface StoredReport {
 
 const maxEpoch = 128
 
-type Mark = Readonly<Record<string, unknown>>
+type Report = Readonly<Record<string, unknown>>
+
+interface Waiting {
+  readonly bytes: Buffer
+  readonly report: Report
+  resolve(ignoredFor: number | undefined): void
+  reject(error: unknown): void
+}
 
 export class Reports implements AsyncDisposable {
   readonly #layout: StoreLayout
-  /** One writer a file: reports of one host are stored one after the other. */
-  readonly #turns = new Map<HostName, Promise<unknown>>()
+  /** One writer a file: who waits while a host's report is written goes into the next write. */
+  readonly #waiting = new Map<HostName, Waiting[]>()
   /** What the stored report of a host says of its order: nobody else writes these files. */
-  readonly #marks = new Map<HostName, Mark>()
+  readonly #marks = new Map<HostName, Report>()
   readonly #folder = new FolderSyncs(1)
 
   private constructor(layout: StoreLayout) {
@@ -38,22 +45,41 @@ export class Reports implements AsyncDisposable {
   }
 
   /** @returns the stored sequence when the report is an older one of the same state folder and was ignored */
-  store(host: HostName, bytes: Buffer, report: Record<string, unknown>): Promise<number | undefined> {
-    const turn = (this.#turns.get(host) ?? Promise.resolve()).then(() => this.#store(host, bytes, report))
-    const settled = turn.catch(() => undefined).finally(() => this.#turns.get(host) === settled && this.#turns.delete(host))
-    this.#turns.set(host, settled)
-    return turn
+  store(host: HostName, bytes: Buffer, report: Report): Promise<number | undefined> {
+    return new Promise((resolve, reject) => {
+      const one = { bytes, report, resolve, reject }
+      const waiting = this.#waiting.get(host)
+      if (waiting) return void waiting.push(one)
+      this.#waiting.set(host, [one])
+      void this.#drain(host)
+    })
   }
 
-  async #store(host: HostName, bytes: Buffer, report: Record<string, unknown>): Promise<number | undefined> {
+  async #drain(host: HostName): Promise<void> {
+    for (let group = this.#waiting.get(host); group && group.length > 0; group = this.#waiting.get(host)) {
+      this.#waiting.set(host, [])
+      try {
+        const answers = await this.#store(host, group)
+        for (const [k, one] of group.entries()) one.resolve(answers[k])
+      } catch (error) {
+        for (const one of group) one.reject(error)
+      }
+    }
+    this.#waiting.delete(host)
+  }
+
+  /** Only the report that would be left is written, and nobody is answered before it is durable. */
+  async #store(host: HostName, group: readonly Waiting[]): Promise<readonly (number | undefined)[]> {
     const before = this.#marks.get(host) ?? parseObject((await this.read(host))?.toString('utf8') ?? '')
-    const newer = staleSequence(before, report)
-    if (newer !== undefined) return newer
+    const reports = group.map(({ report }) => report)
+    const { last, answers } = inOrder(before, reports)
+    const left = last === undefined ? undefined : group[last]
+    if (!left) return answers
     // What is there after a failure, only the file itself tells.
     this.#marks.delete(host)
-    await replaceFile(this.#layout.report(host), bytes, 0o640, (folder) => this.#folder.sync(folder))
-    this.#remember(host, report)
-    return undefined
+    await replaceFile(this.#layout.report(host), left.bytes, 0o640, (folder) => this.#folder.sync(folder))
+    this.#remember(host, left.report)
+    return answers
   }
 
   async read(host: HostName): Promise<Buffer | undefined> {
@@ -66,7 +92,7 @@ export class Reports implements AsyncDisposable {
   }
 
   /** Only what is short: what else a host calls its epoch is read again from its file. */
-  #remember(host: HostName, { report_epoch, sequence }: Mark): void {
+  #remember(host: HostName, { report_epoch, sequence }: Report): void {
     if (typeof report_epoch === 'string' && report_epoch.length > maxEpoch) return
     this.#marks.set(host, typeof report_epoch === 'string' && typeof sequence === 'number' ? { report_epoch, sequence } : {})
   }
@@ -89,11 +115,25 @@ export class Reports implements AsyncDisposable {
   }
 }
 
+/**
+ * Reports that came one after the other.
+ * @returns the place of the one that is left, unless none is newer; and for each that is ignored the sequence that was there
+ */
+export function inOrder(before: Report | undefined, reports: readonly Report[]) {
+  let known = before
+  let last: number | undefined
+  const answers = reports.map((report, place) => {
+    const newer = staleSequence(known, report)
+    if (newer !== undefined) return newer
+    known = report
+    last = place
+    return undefined
+  })
+  return { last, answers }
+}
+
 /** An older report is one of the same epoch with a lower sequence; anything else gets through. */
-export function staleSequence(
-  stored: Record<string, unknown> | undefined,
-  incoming: Record<string, unknown>,
-): number | undefined {
+export function staleSequence(stored: Report | undefined, incoming: Report): number | undefined {
   if (!stored || typeof stored['report_epoch'] !== 'string' || stored['report_epoch'] !== incoming['report_epoch'])
     return undefined
   const [have, got] = [stored['sequence'], incoming['sequence']]

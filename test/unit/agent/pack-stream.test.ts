@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import {
   chmodSync,
   lstatSync,
@@ -105,6 +105,18 @@ test('a write that fails is told, and nothing is written after it', async () => 
   })()
   await expect(writing).rejects.toMatchObject({ code: 'ENOSPC' })
   await expect(frames.settle()).rejects.toMatchObject({ code: 'ENOSPC' })
+})
+
+test('a sync on the way that fails is told at the end: it is not forgotten because a later one succeeds', async () => {
+  // A device that takes every byte and cannot be synced.
+  await using file = await open('/dev/null', 'w')
+  const frames = new FrameWriter(file, 4)
+  const noise = randomBytes(1 << 20)
+  const writing = (async () => {
+    for (let k = 0; k < 66; k++) await frames.write(noise)
+    await frames.end()
+  })()
+  await expect(writing).rejects.toMatchObject({ code: 'EINVAL', syscall: 'fdatasync' })
 })
 
 test('names of more than 100 and up to 255 bytes, many small files and a file with holes come back through tar', async () => {

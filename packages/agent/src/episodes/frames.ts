@@ -8,7 +8,9 @@ import { compress } from '@mongodb-js/zstd'
 /** Bytes of input in one frame. A reader may hold a whole frame in memory. */
 export const frameBytes = 1 << 20
 /** Blocks whose frame is not written yet: libuv's four threads stay busy while one is hashed and written. The bytes do not depend on it. */
-const defaultInFlight = 6
+const defaultInFlight = 8
+/** Bytes that are written before the disk is asked to begin with them: the sync at the end then finds little left to do. */
+const flushBytes = 64 << 20
 
 export class FrameWriter {
   readonly #file: FileHandle
@@ -21,6 +23,9 @@ export class FrameWriter {
   #block: Buffer = Buffer.allocUnsafeSlow(frameBytes)
   #filled = 0
   #bytes = 0
+  #flushed = 0
+  /** Never tried again: what a failed sync left behind is unknown. */
+  #flush: Promise<void> = Promise.resolve()
 
   constructor(file: FileHandle, inFlight = defaultInFlight) {
     this.#file = file
@@ -60,6 +65,7 @@ export class FrameWriter {
   /** Nothing touches the file any more. @throws the first failure */
   async settle(): Promise<void> {
     const results = await Promise.allSettled(this.#pending.splice(0))
+    results.push(...(await Promise.allSettled([this.#flush])))
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
@@ -87,5 +93,14 @@ export class FrameWriter {
     await written
     this.#bytes += frame.length
     giveBack(frame)
+    if (this.#bytes - this.#flushed >= flushBytes) await this.#beginFlush()
+  }
+
+  /** Beside the frames that follow; waits for the one before, so that what is not on the disk stays bounded. */
+  async #beginFlush(): Promise<void> {
+    await this.#flush
+    this.#flushed = this.#bytes
+    this.#flush = this.#file.datasync()
+    this.#flush.catch(() => undefined)
   }
 }

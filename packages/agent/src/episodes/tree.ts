@@ -56,13 +56,13 @@ export async function walkTree(folder: string): Promise<TreeEntry[]> {
       if (pause) await pause
     }
   }
-  return inStoredOrder(found)
+  return found.sort(byStoredName)
 }
 
-function inStoredOrder(entries: readonly TreeEntry[]): TreeEntry[] {
-  const keys = entries.map((entry) => ({ entry, first: entry.path === 'meta.json', name: storedName(entry) }))
-  keys.sort((a, b) => Number(b.first) - Number(a.first) || (a.name < b.name ? -1 : 1))
-  return keys.map(({ entry }) => entry)
+function byStoredName(a: TreeEntry, b: TreeEntry): number {
+  if (a.path === 'meta.json') return -1
+  if (b.path === 'meta.json') return 1
+  return storedName(a) < storedName(b) ? -1 : 1
 }
 
 function readTreeEntry(folder: string, path: string): TreeEntry | undefined {

@@ -20,6 +20,7 @@ const calm: Load = {
   bodies: 0,
   hosts: 1,
   waiting: 0,
+  eachMs: 1000,
   uploadsOfHost: 0,
   bytesOfHostToday: 0,
   episodesOfHostToday: 0,

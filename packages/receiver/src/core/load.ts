@@ -2,8 +2,7 @@
 import type { Refused } from './claim.ts'
 import { placeVerdict } from './places.ts'
 
-/** Wait for a place where nobody knows how long a body takes, and the longest; who comes back later is not counted as waiting any more. */
-const usualWaitS = 10
+/** Longest wait for a place; who comes back later is not counted as waiting any more. */
 const longestWaitS = 60
 
 export interface LoadLimits {
@@ -20,8 +19,8 @@ export interface Load {
   /** Hosts that asked lately, and those of them that wait for a place. */
   readonly hosts: number
   readonly waiting: number
-  /** How long a body takes, in milliseconds, as far as is known. */
-  readonly eachMs?: number | undefined
+  /** How long a body takes, in milliseconds. */
+  readonly eachMs: number
   readonly uploadsOfHost: number
   readonly bytesOfHostToday: number
   readonly episodesOfHostToday: number
@@ -57,7 +56,6 @@ export function quotaVerdict(
 
 /** Until those who wait already have had a place: who was turned away first comes back first. @returns seconds */
 export function placeWaitS({ waiting, eachMs }: Pick<Load, 'waiting' | 'eachMs'>, places: number): number {
-  if (eachMs === undefined) return usualWaitS
   return Math.min(longestWaitS, Math.max(1, Math.ceil(((waiting + 1) * eachMs) / places / 1000)))
 }
 

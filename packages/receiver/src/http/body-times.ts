@@ -2,12 +2,14 @@
 
 /** Weight of the last one. */
 const share = 0.1
+/** Milliseconds, before the first. */
+const guess = 100
 
 export class BodyTimes {
   readonly #clock: () => number
   #running = 0
   #startSum = 0
-  #usual: number | undefined
+  #usual = guess
 
   /** @param clock milliseconds of a clock that never goes back */
   constructor(clock: () => number = () => performance.now()) {
@@ -22,14 +24,13 @@ export class BodyTimes {
     return () => {
       this.#running -= 1
       this.#startSum -= began
-      const took = this.#clock() - began
-      this.#usual = this.#usual === undefined ? took : this.#usual + share * (took - this.#usual)
+      this.#usual += share * (this.#clock() - began - this.#usual)
     }
   }
 
-  /** Milliseconds: what was usual of late, or how long those that run have run, if that is more. @returns undefined before the first */
-  get each(): number | undefined {
+  /** Milliseconds: what was usual of late, or how long those that run have run, if that is more. */
+  get each(): number {
     const running = this.#running === 0 ? 0 : this.#clock() - this.#startSum / this.#running
-    return this.#usual === undefined ? undefined : Math.max(this.#usual, running)
+    return Math.max(this.#usual, running)
   }
 }

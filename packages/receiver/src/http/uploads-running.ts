@@ -31,8 +31,8 @@ export class UploadsRunning {
     return this.#bodies
   }
 
-  /** How long one is received, in milliseconds; undefined before the first. */
-  get eachMs(): number | undefined {
+  /** How long one is received, in milliseconds. */
+  get eachMs(): number {
     return this.#times.each
   }
 

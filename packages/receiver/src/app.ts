@@ -1,5 +1,5 @@
 /** The receiver wired up, in one straight line; teardown is the reverse. */
-import { statfs } from 'node:fs/promises'
+import { statfsSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { UserError } from '@cis490/shared/node/cli.ts'
 import { ConfigError, readSecret } from '@cis490/shared/node/config-file.ts'
@@ -19,13 +19,15 @@ import { expireUploads } from './jobs/expire-uploads.ts'
 import { connectionsOfHosts, makeListeners } from './listeners.ts'
 import { checkExposure, peerOptions, readTls, reloadEach } from './material.ts'
 import { openHeartbeats } from './open-heartbeats.ts'
-import { openEpisodes, recoverStore } from './open-store.ts'
+import { openEpisodes, openHashing, recoverStore } from './open-store.ts'
 import { ReceiptSigner } from './receipts/signer.ts'
 import { dispatcher, shuttingDown } from './routes/dispatch.ts'
 import { type EpisodesPorts, episodesRoute } from './routes/episodes.ts'
+import { putReportRoute } from './routes/put-report.ts'
 import { opsRoutes, receiverRoutes, type SmallPorts } from './routes/small.ts'
 import { type UploadsPorts, uploadsRoute } from './routes/uploads.ts'
 import { EventLog } from './store/event-log.ts'
+import type { HashPool } from './store/hashing/hash-pool.ts'
 import { IndexLog } from './store/index-log.ts'
 import { knownStore } from './store/known.ts'
 import { StoreLayout } from './store/layout.ts'
@@ -80,9 +82,10 @@ export async function startReceiver(
     await IndexLog.open(layout.index, (torn) => log.warn({ bytes: torn.length }, 'torn last row of the index cut off')),
   )
   await recoverStore(layout, index, log)
-  const uploads = stack.use(await openUploads(layout, config.limits.upload_max_age, log))
+  const hashes = stack.use(openHashing(log))
+  const uploads = stack.use(await openUploads(layout, config.limits.upload_max_age, hashes, log))
   const rejects = stack.use(await RejectLog.open(layout.rejects))
-  const reports = await Reports.open(layout)
+  const reports = stack.use(await Reports.open(layout))
   const gate = stack.use(await VersionGate.start(config.version_gate, config.state_dir, log))
   if (serves === 'hosts') stack.use(await EventLog.open(layout))
 
@@ -90,7 +93,8 @@ export async function startReceiver(
   const cut = new AbortController()
   const { promise: failed, resolve: fail } = Promise.withResolvers<unknown>()
   const freeBytes = async () => {
-    const { bavail, bsize } = await statfs(config.state_dir)
+    // Two numbers that the file system has at hand.
+    const { bavail, bsize } = statfsSync(config.state_dir)
     return bavail * bsize
   }
   const running = new UploadsRunning()
@@ -126,7 +130,8 @@ export async function startReceiver(
     inspectMode: config.ingest.inspect,
     gateWindow: config.version_gate.window,
     incomingFolder: layout.incoming,
-    episodes: openEpisodes(layout, log),
+    hashes,
+    episodes: stack.use(openEpisodes(layout, log)),
     index,
     running,
     uploads,
@@ -174,7 +179,8 @@ export async function startReceiver(
   const opsEpisodes: EpisodesPorts = { ...episodes, ...forOperator, allow: ['GET', 'HEAD'] }
   const adminEpisodes: EpisodesPorts = { ...episodes, authenticate: operatorFor, readsAll: () => true }
   const common = { log, drain: config.limits }
-  const raw = [episodesRoute(episodes), uploadsRoute(episodes)]
+  const reportRoute = putReportRoute({ ...small, ...common, unavailable: episodes.unavailable })
+  const raw = [episodesRoute(episodes), uploadsRoute(episodes), reportRoute]
   const handle = dispatcher(raw, receiverRoutes(small), { ...common, unavailable: episodes.unavailable })
   const handleOps = dispatcher([episodesRoute(opsEpisodes)], opsApp, { ...common, unavailable: () => undefined })
 
@@ -224,8 +230,8 @@ export async function startReceiver(
   }
 }
 
-async function openUploads(layout: StoreLayout, maxAgeMs: number, log: Logger): Promise<Uploads> {
-  const uploads = await Uploads.open(layout, maxAgeMs, Date.now())
+async function openUploads(layout: StoreLayout, maxAgeMs: number, hashes: HashPool, log: Logger): Promise<Uploads> {
+  const uploads = await Uploads.open(layout, maxAgeMs, Date.now(), hashes)
   const { recovered } = uploads
   if (Object.values(recovered).some((count) => count > 0))
     log.warn({ event: 'recovered', ...recovered }, 'cut uploads to what was told of them')

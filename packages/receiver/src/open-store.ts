@@ -1,8 +1,10 @@
 /** What the log says of a store that is opened, and of damage that shows while it is used. */
 import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { UserError } from '@cis490/shared/node/cli.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
-import { Episodes } from './store/episodes.ts'
+import { Episodes, type SidecarDamage } from './store/episodes.ts'
+import { HashPool } from './store/hashing/hash-pool.ts'
 import type { IndexLog } from './store/index-log.ts'
 import type { StoreLayout } from './store/layout.ts'
 import { recover } from './store/recover.ts'
@@ -29,9 +31,20 @@ export async function recoverStore(layout: StoreLayout, index: IndexLog, log: Lo
     )
 }
 
+/** As many as one host has. */
+const openShelves = 256
+
 export function openEpisodes(layout: StoreLayout, log: Logger): Episodes {
-  return new Episodes(layout, ({ host, id, fault }) => {
+  const onDamage = ({ host, id, fault }: SidecarDamage) => {
     if (fault === undefined) log.warn({ event: 'receipt-mended', host, id }, 'a damaged receipt was written anew from its row')
     else log.error({ event: 'receipt-damaged', host, id, reason: fault }, 'a receipt is damaged; cis490-receiver fsck tells more')
-  })
+  }
+  return new Episodes(layout, onDamage, openShelves)
+}
+
+/** One thread receives, the other processors may hash. */
+export function openHashing(log: Logger): HashPool {
+  return new HashPool(Math.max(1, availableParallelism() - 1), (error) =>
+    log.warn({ event: 'hash-worker-ended', err: error }, 'a thread that hashes has ended; what it had is hashed anew'),
+  )
 }

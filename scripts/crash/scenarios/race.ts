@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { EpisodeId, HostName } from '@cis490/shared/ids.ts'
 import { Receipt } from '@cis490/shared/receipt.ts'
 import { Episodes } from '../../../packages/receiver/src/store/episodes.ts'
+import { HashPool } from '../../../packages/receiver/src/store/hashing/hash-pool.ts'
 import { Incoming } from '../../../packages/receiver/src/store/incoming.ts'
 import { IndexLog } from '../../../packages/receiver/src/store/index-log.ts'
 import { StoreLayout } from '../../../packages/receiver/src/store/layout.ts'
@@ -15,9 +16,10 @@ import type { Place, Scenario, Tell } from '../scenario.ts'
 async function publish(place: Place, body: Body, layout: StoreLayout, index: IndexLog, tell: Tell): Promise<void> {
   const { id, sha256, commit, bytes } = body
   const receipt = Receipt.parse({ id, host: clientHost, sha256, bytes, commit, received_at: new Date().toISOString() })
-  await using incoming = await Incoming.create(layout.incoming)
+  await using hashes = new HashPool(0, () => undefined)
+  await using incoming = await Incoming.create(layout.incoming, hashes)
   await incoming.take(bytesOf(place, body.label))
-  await incoming.finish()
+  await incoming.finish(sha256)
   await incoming.sync(JSON.stringify(receipt))
   const key = { host: HostName.parse(clientHost), id: EpisodeId.parse(id) }
   if (!(await new Episodes(layout).publish(key, { archive: incoming.path, sidecar: incoming.sidecarPath }))) return

@@ -3,11 +3,14 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { timestamp } from '@cis490/shared/ids.ts'
 import { expect, test } from 'vitest'
+import { HashPool } from '../../../packages/receiver/src/store/hashing/hash-pool.ts'
 import { StoreLayout } from '../../../packages/receiver/src/store/layout.ts'
 import type { FinalAnswer } from '../../../packages/receiver/src/store/upload-state.ts'
 import { type NewUpload, Uploads } from '../../../packages/receiver/src/store/uploads.ts'
 import { scratchDir } from '../../support/scratch.ts'
 import { TestStore } from '../../support/store.ts'
+
+const hashes = new HashPool(0, () => undefined)
 
 const maxAgeMs = 60_000
 const keep = 5
@@ -26,7 +29,7 @@ test('of one host no more answers are kept than so many; the oldest make way, th
   }
   write(0, of8)
   for (let k = 1; k <= keep + 3; k += 1) write(k, of7)
-  await using uploads = await Uploads.open(layout, maxAgeMs, 0, keep)
+  await using uploads = await Uploads.open(layout, maxAgeMs, 0, hashes, keep)
   const kept = () => readdirSync(layout.uploads).filter((file) => file.endsWith('.json')).length
   expect(kept()).toBe(keep + 1)
   expect([0, 1, 3, 4].map((k) => uploads.find(name(k), 0) !== undefined)).toEqual([true, false, false, true])
@@ -38,7 +41,7 @@ test('of one host no more answers are kept than so many; the oldest make way, th
 
 test('an upload whose answer is kept is not open, even if its bytes cannot be removed', async () => {
   const layout = new StoreLayout(scratchDir())
-  await using uploads = await Uploads.open(layout, maxAgeMs, 0)
+  await using uploads = await Uploads.open(layout, maxAgeMs, 0, hashes)
   const upload = await uploads.create(facts('stuck'), 0)
   rmSync(upload.paths.part)
   mkdirSync(upload.paths.part)

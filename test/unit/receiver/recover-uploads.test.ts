@@ -4,12 +4,15 @@ import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { join } from 'node:path'
 import { EpisodeId, HostName, Sha256, timestamp } from '@cis490/shared/ids.ts'
 import { expect, test } from 'vitest'
+import { HashPool } from '../../../packages/receiver/src/store/hashing/hash-pool.ts'
 import { StoreLayout } from '../../../packages/receiver/src/store/layout.ts'
 import { recoverUploads } from '../../../packages/receiver/src/store/recover-uploads.ts'
 import { UploadLost } from '../../../packages/receiver/src/store/upload.ts'
 import { UploadPart } from '../../../packages/receiver/src/store/upload-part.ts'
 import { Uploads } from '../../../packages/receiver/src/store/uploads.ts'
 import { scratchDir } from '../../support/scratch.ts'
+
+const hashes = new HashPool(0, () => undefined)
 
 const now = Date.parse('2026-03-01T00:00:00Z')
 const state = {
@@ -73,7 +76,7 @@ test('the part of an upload that was published before the crash is the episode: 
 
 test('an upload whose state cannot be replaced is thrown away: its offset is never told', async () => {
   const layout = new StoreLayout(scratchDir())
-  const uploads = await Uploads.open(layout, 1000, now)
+  const uploads = await Uploads.open(layout, 1000, now, hashes)
   const upload = await uploads.create(
     {
       host: HostName.parse('lab-07'),
@@ -95,7 +98,7 @@ test('an upload whose state cannot be replaced is thrown away: its offset is nev
 
 test('the names of expired uploads are remembered, so that their clients can be told', async () => {
   const layout = new StoreLayout(scratchDir())
-  const uploads = await Uploads.open(layout, 1000, now)
+  const uploads = await Uploads.open(layout, 1000, now, hashes)
   const { host, id, sha256, length } = state
   const facts = { host: HostName.parse(host), id: EpisodeId.parse(id), sha256: Sha256.parse(sha256), length }
   const upload = await uploads.create({ ...facts, gate: { kind: 'accept' } }, now)

@@ -16,11 +16,11 @@ export class BodyCut extends Error {
   override readonly name = 'BodyCut'
 }
 
-const seen = new WeakMap<IncomingMessage, number>()
+const seen = new WeakMap<IncomingMessage, { bytes: number }>()
 
 /** Body bytes that were read of this request, for the log of refusals. */
 export function bodyBytesRead(request: IncomingMessage): number {
-  return seen.get(request) ?? 0
+  return seen.get(request)?.bytes ?? 0
 }
 
 /**
@@ -38,7 +38,8 @@ export function readBody(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const clock = new SourceClock(performance.now())
-    let bytes = 0
+    const read = { bytes: 0 }
+    seen.set(request, read)
     const finish = (error?: unknown) => {
       clearInterval(watch)
       signal?.removeEventListener('abort', onAbort)
@@ -50,10 +51,9 @@ export function readBody(
       reject(error)
     }
     const onData = (chunk: Buffer) => {
-      bytes += chunk.length
-      seen.set(request, bytes)
+      read.bytes += chunk.length
       clock.progress(performance.now())
-      if (bytes > limits.maxBytes)
+      if (read.bytes > limits.maxBytes)
         return finish(
           new Refusal('too-large', `this body may have at most ${limits.maxBytes} bytes`, { max_bytes: limits.maxBytes }),
         )
@@ -82,7 +82,7 @@ export function readBody(
       () => {
         const idleMs = clock.idle(performance.now())
         const elapsedMs = clock.elapsed(performance.now())
-        if (!tooSlow({ idleMs, elapsedMs, bytes }, limits)) return
+        if (!tooSlow({ idleMs, elapsedMs, bytes: read.bytes }, limits)) return
         finish(new Refusal('too-slow', `the body stalled or came slower than ${limits.min_rate} bytes a second`))
       },
       Math.min(1000, limits.idle_timeout / 4),

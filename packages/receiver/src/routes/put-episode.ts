@@ -7,6 +7,7 @@ import { plainLengthVerdict, uploadComplete } from '../core/upload-request.ts'
 import { readBody } from '../http/body.ts'
 import type { Peer } from '../http/peer.ts'
 import type { BodyTurn } from '../http/uploads-running.ts'
+import type { HashPool } from '../store/hashing/hash-pool.ts'
 import { Incoming } from '../store/incoming.ts'
 import type { Upload } from '../store/upload.ts'
 import { type CreateUploadPorts, createUpload } from './create-upload.ts'
@@ -21,6 +22,7 @@ export interface PutEpisodePorts extends PublishPorts, CreateUploadPorts {
   readonly metrics: PublishPorts['metrics']
   readonly log: PublishPorts['log']
   readonly incomingFolder: string
+  readonly hashes: HashPool
 }
 
 /**
@@ -58,7 +60,7 @@ async function receive(
   ports: PutEpisodePorts,
 ): Promise<Stored> {
   try {
-    await using incoming = await Incoming.create(ports.incomingFolder)
+    await using incoming = await Incoming.create(ports.incomingFolder, ports.hashes)
     const limits = { ...ports.limits, maxBytes: ports.limits.max_episode_size }
     await readBody(
       request,
@@ -66,7 +68,7 @@ async function receive(
       roomWatch((chunk) => incoming.take(chunk), turn, ports),
       ports.cut,
     )
-    const sha256 = await incoming.finish()
+    const sha256 = await incoming.finish(claim.sha256)
     return await publishEpisode(key, incoming, sha256, { claim, gate, peer }, started, ports)
   } catch (error) {
     throw asRefusal(error)

@@ -35,7 +35,7 @@ export function uploadPath(upload: Upload): string {
  * @param complete whether the answer comes from looking at the whole episode
  */
 export function uploadHeaders(upload: Upload, complete: boolean, ports: UploadAnswerPorts): Record<string, string> {
-  const prefix = upload.hash.at(upload.offset)
+  const prefix = upload.hash.known(upload.offset)
   return {
     [header.uploadComplete]: complete ? '?1' : '?0',
     [header.uploadOffset]: String(upload.offset),

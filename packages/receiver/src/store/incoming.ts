@@ -1,89 +1,129 @@
-/**
- * A body on its way in: `incoming/<uuid>.part`, hashed while it is written.
- * Chunks are gathered into 1 MiB writes; the source is paused while one batch is written and the next is full.
- */
+/** A body on its way in: `incoming/<uuid>.part`. A small one is hashed here; a large one behind the writer, by whoever follows the file. */
 import { createHash, randomUUID } from 'node:crypto'
+import { readSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { removeFile, writeAll, writeNew } from '@cis490/shared/node/durable.ts'
-import { giveBack } from '@cis490/shared/node/give-back.ts'
+import { removeFile, writeNew } from '@cis490/shared/node/durable.ts'
+import { BatchWriter } from './batch-writer.ts'
+import type { HashPool } from './hashing/hash-pool.ts'
+import type { RunningHash } from './hashing/running-hash.ts'
 
-const batchBytes = 1 << 20
+/** Written back on the way, so that the sync at the end does not have to wait for all of a long body. */
+const syncEvery = 64 << 20
 
 export class Incoming implements AsyncDisposable {
   readonly path: string
   readonly sidecarPath: string
   readonly #file: FileHandle
-  readonly #hash = createHash('sha256')
-  #batch: Buffer[] = []
-  #batched = 0
+  readonly #hashes: HashPool
+  readonly #writer: BatchWriter
+  /** Once a batch had to be written before the body's end. */
+  #following: RunningHash | undefined
   #bytes = 0
-  #writing: Promise<void> | undefined
-  #failure: Error | undefined
+  #syncedTo = 0
+  #syncing: Promise<void> | undefined
+  #synced: Promise<void> | undefined
 
-  private constructor(path: string, sidecarPath: string, file: FileHandle) {
+  private constructor(path: string, file: FileHandle, hashes: HashPool) {
     this.path = path
-    this.sidecarPath = sidecarPath
+    this.sidecarPath = path.replace(/part$/, 'json')
     this.#file = file
+    this.#hashes = hashes
+    this.#writer = new BatchWriter(file, 0, (written) => this.#onWritten(written))
   }
 
-  static async create(folder: string): Promise<Incoming> {
+  static async create(folder: string, hashes: HashPool): Promise<Incoming> {
     const path = join(folder, `${randomUUID()}.part`)
-    return new Incoming(path, path.replace(/part$/, 'json'), await open(path, 'wx', 0o640))
+    return new Incoming(path, await open(path, 'wx+', 0o640), hashes)
   }
 
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Takes a chunk. @returns a promise to wait for before the next chunk, when a full batch waits for the disk */
+  /** All bytes of a body that is small and written: the page cache has them. */
+  read(): Buffer {
+    const bytes = Buffer.allocUnsafeSlow(this.#bytes)
+    return bytes.subarray(0, readSync(this.#file.fd, bytes, 0, bytes.length, 0))
+  }
+
+  /** Takes a chunk and owns its memory. @returns a promise to wait for before the next chunk, when disk or hash are behind */
   take(chunk: Buffer): Promise<void> | undefined {
-    if (this.#failure !== undefined) throw this.#failure
-    this.#hash.update(chunk)
     this.#bytes += chunk.length
-    this.#batch.push(chunk)
-    this.#batched += chunk.length
-    if (this.#batched < batchBytes) return undefined
-    if (this.#writing) return this.#writing.then(() => this.#startWrite())
-    this.#startWrite()
-    return undefined
+    const written = this.#writer.take(chunk)
+    if (!this.#writer.started) return undefined
+    this.#following ??= this.#follow()
+    return written ?? this.#following.room()
   }
 
-  #startWrite(): void {
-    const bytes = Buffer.concat(this.#batch, this.#batched)
-    this.#batch = []
-    this.#batched = 0
-    this.#writing = writeAll(this.#file, bytes)
-      .then(() => giveBack(bytes))
-      .catch((error: unknown) => {
-        this.#failure ??= error as Error
-      })
+  #follow(): RunningHash {
+    const hash = this.#hashes.running()
+    hash.attach(this.#file, 0)
+    return hash
+  }
+
+  #onWritten(written: number): void {
+    this.#following?.grow(written)
+    if (this.#syncing || written - this.#syncedTo < syncEvery) return
+    this.#syncedTo = written
+    this.#syncing = this.#file
+      .datasync()
+      // What it could not write is lost, and no later sync would tell of it.
+      .catch((error: unknown) => this.#writer.fail(error as Error))
       .finally(() => {
-        this.#writing = undefined
+        this.#syncing = undefined
       })
   }
 
-  /** Writes what is left. @returns the hash of all bytes, lower-case hex */
-  async finish(): Promise<string> {
-    if (this.#writing) await this.#writing
-    if (this.#batched > 0) this.#startWrite()
-    if (this.#writing) await this.#writing
-    if (this.#failure !== undefined) throw this.#failure
-    return this.#hash.digest('hex')
+  /**
+   * Writes what is left.
+   * @param claimed hash that the client told
+   * @returns the hash of all bytes, lower-case hex. @throws what the disk said, before bytes that it lost are taken for the client's
+   */
+  async finish(claimed: string): Promise<string> {
+    const { gathered, started } = this.#writer
+    const writing = this.#writer.flush()
+    const here = started ? undefined : hashOf(gathered)
+    const failure = await writing
+    if (failure !== undefined) throw failure
+    if (here !== undefined) return here
+    const synced = this.#sync()
+    const sha256 = await this.#following?.digest(this.#bytes)
+    if (sha256 !== claimed) await synced
+    return sha256 ?? ''
   }
 
-  /** Makes the bytes and the sidecar durable, under their temporary names. A failed sync is never tried again. */
+  /** Once: a failed sync is never tried again. */
+  #sync(): Promise<void> {
+    this.#synced ??= this.#syncAll()
+    this.#synced.catch(() => undefined)
+    return this.#synced
+  }
+
+  async #syncAll(): Promise<void> {
+    await this.#file.sync()
+    await this.#syncing
+    if (this.#writer.failure !== undefined) throw this.#writer.failure
+  }
+
+  /** Makes the bytes and the sidecar durable, under their temporary names. */
   async sync(sidecar: string): Promise<void> {
-    const both = await Promise.allSettled([this.#file.sync(), writeNew(this.sidecarPath, sidecar)])
+    const both = await Promise.allSettled([this.#sync(), writeNew(this.sidecarPath, sidecar)])
     // Both have ended before anything is taken away: a sidecar still being written would outlive the clean-up.
     for (const one of both) if (one.status === 'rejected') throw one.reason as Error
   }
 
   /** Removes whatever still has a temporary name. Never throws: the episode may be stored by now, and what stays is removed at the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#writing) await this.#writing
-    await this.#file.close().catch(() => undefined)
-    await removeFile(this.path).catch(() => undefined)
-    await removeFile(this.sidecarPath).catch(() => undefined)
+    await this.#writer.idle()
+    await Promise.allSettled([this.#syncing, this.#synced, this.#following?.detach()])
+    this.#following?.forget()
+    await Promise.allSettled([this.#file.close(), removeFile(this.path), removeFile(this.sidecarPath)])
   }
+}
+
+function hashOf(chunks: readonly Buffer[]): string {
+  const hash = createHash('sha256')
+  for (const chunk of chunks) hash.update(chunk)
+  return hash.digest('hex')
 }

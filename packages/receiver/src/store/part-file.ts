@@ -1,31 +1,22 @@
-/** The bytes of one append on their way to the end of `uploads/<u>.part`, gathered into 1 MiB writes and hashed. */
+/** The bytes of one append on their way to the end of `uploads/<u>.part`; the upload's hash reads behind them. */
 import { type FileHandle, open } from 'node:fs/promises'
-import { giveBack } from '@cis490/shared/node/give-back.ts'
-import type { PrefixHash } from './prefix-hash.ts'
-
-const batchBytes = 1 << 20
+import { BatchWriter } from './batch-writer.ts'
+import type { RunningHash } from './hashing/running-hash.ts'
 
 export class PartFile implements AsyncDisposable {
   readonly #file: FileHandle
-  readonly #hash: PrefixHash
-  #batch: Buffer[] = []
-  #batched = 0
-  /** Where the next batch goes. */
-  #next: number
-  #written: number
-  #writing: Promise<void> | undefined
-  #failure: Error | undefined
+  readonly #hash: RunningHash
+  readonly #writer: BatchWriter
 
-  private constructor(file: FileHandle, offset: number, hash: PrefixHash) {
+  private constructor(file: FileHandle, offset: number, hash: RunningHash) {
     this.#file = file
     this.#hash = hash
-    this.#next = offset
-    this.#written = offset
-    hash.follow(file, () => this.#written)
+    this.#writer = new BatchWriter(file, offset, (written) => hash.grow(written))
+    hash.attach(file, offset)
   }
 
   /** What lies behind `offset` is of nobody's upload: a crash or a failure left it there. */
-  static async open(path: string, offset: number, hash: PrefixHash): Promise<PartFile> {
+  static async open(path: string, offset: number, hash: RunningHash): Promise<PartFile> {
     const file = await open(path, 'r+')
     try {
       const { size } = await file.stat()
@@ -40,54 +31,17 @@ export class PartFile implements AsyncDisposable {
 
   /** End of what the file has, in bytes; after a failed write too. */
   get written(): number {
-    return this.#written
+    return this.#writer.written
   }
 
-  /** Takes a chunk. @returns a promise to wait for before the next chunk, when a full batch waits for the disk */
+  /** Takes a chunk and owns its memory. @returns a promise to wait for before the next chunk, when disk or hash are behind */
   take(chunk: Buffer): Promise<void> | undefined {
-    if (this.#failure !== undefined) throw this.#failure
-    this.#batch.push(chunk)
-    this.#batched += chunk.length
-    if (this.#batched < batchBytes) return undefined
-    if (this.#writing) return this.#writing.then(() => this.#startWrite())
-    this.#startWrite()
-    return undefined
-  }
-
-  #startWrite(): void {
-    const bytes = Buffer.concat(this.#batch, this.#batched)
-    this.#batch = []
-    this.#batched = 0
-    this.#hash.update(bytes, this.#next)
-    this.#next += bytes.length
-    this.#writing = this.#write(bytes)
-      .then(() => giveBack(bytes))
-      .catch((error: unknown) => {
-        this.#failure ??= error as Error
-      })
-      .finally(() => {
-        this.#writing = undefined
-        this.#hash.follow(this.#file, () => this.#written)
-      })
-  }
-
-  async #write(bytes: Buffer): Promise<void> {
-    if (this.#failure !== undefined) return
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, this.#written)
-      done += bytesWritten
-      this.#written += bytesWritten
-    }
+    return this.#writer.take(chunk) ?? this.#hash.room()
   }
 
   /** Waits until everything that was taken is written. @returns what went wrong; `written` is right all the same */
-  async flush(): Promise<Error | undefined> {
-    if (this.#writing) await this.#writing
-    if (this.#batched > 0) this.#startWrite()
-    if (this.#writing) await this.#writing
-    // A batch that did not get in whole was hashed whole.
-    if (this.#failure !== undefined) this.#hash.rewind(this.#written)
-    return this.#failure
+  flush(): Promise<Error | undefined> {
+    return this.#writer.flush()
   }
 
   /** What is written so far becomes durable. A failed sync is never tried again. */
@@ -95,18 +49,22 @@ export class PartFile implements AsyncDisposable {
     await this.#file.datasync()
   }
 
+  /** Makes the hash of what is written known, where that is quick. Only after `flush`. */
+  async know(): Promise<void> {
+    await this.#hash.know(this.written)
+  }
+
   /** Takes back what was written behind `offset`. Only after `flush`. */
   async cutTo(offset: number): Promise<void> {
-    await this.#hash.stop()
+    await this.#hash.detach()
     await this.#file.truncate(offset)
-    this.#next = offset
-    this.#written = offset
-    this.#hash.rewind(offset)
+    this.#writer.moveTo(offset)
+    this.#hash.attach(this.#file, offset)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#writing) await this.#writing
-    await this.#hash.stop()
+    await this.#writer.idle()
+    await this.#hash.detach()
     await this.#file.close().catch(() => undefined)
   }
 }

@@ -53,9 +53,9 @@ export class UploadPart implements AsyncDisposable {
 
   #isDue(): boolean {
     const { settleBytes } = this.#options
-    const waiting = this.#file.written - this.#upload.offset
-    if (settleBytes === undefined) return false
-    return waiting >= settleBytes || (waiting > 0 && performance.now() - this.#settledAt >= settleMs)
+    const { taken, offset } = this.#upload
+    if (settleBytes === undefined || this.#file.written <= offset) return false
+    return taken - offset >= settleBytes || performance.now() - this.#settledAt >= settleMs
   }
 
   /**
@@ -68,7 +68,7 @@ export class UploadPart implements AsyncDisposable {
     try {
       if (this.#upload.gone) throw this.#failure ?? new UploadLost('the upload is gone')
       if (failure !== undefined && !isNoRoom(failure)) await this.#upload.lose(failure)
-      if (this.#file.written > this.#upload.offset) await this.#saveOrShorten()
+      if (this.#file.written > this.#upload.offset) await Promise.all([this.#saveOrShorten(), this.#file.know()])
     } catch (error) {
       if (!this.#upload.gone) await this.takeBack()
       throw error

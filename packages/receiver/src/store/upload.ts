@@ -4,7 +4,7 @@ import { timestamp } from '@cis490/shared/ids.ts'
 import { removeFile, replaceFile } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import type { EpisodeKey } from '../core/episode-key.ts'
-import { PrefixHash } from './prefix-hash.ts'
+import type { RunningHash } from './hashing/running-hash.ts'
 import type { FinalAnswer, UploadState } from './upload-state.ts'
 
 /** What was promised cannot be kept: the upload is thrown away, and nobody is told an offset again. */
@@ -30,7 +30,7 @@ export interface UploadPaths {
 export class Upload {
   readonly name: string
   readonly paths: UploadPaths
-  readonly hash = new PrefixHash()
+  readonly hash: RunningHash
   /** End of what the running append has taken; never lower than the offset. */
   taken: number
   #state: UploadState
@@ -39,7 +39,9 @@ export class Upload {
   #turns = 0
   readonly #appending = new Set<AbortController>()
 
-  constructor(name: string, paths: UploadPaths, state: UploadState) {
+  /** @param hash of its bytes, from the first on */
+  constructor(name: string, paths: UploadPaths, state: UploadState, hash: RunningHash) {
+    this.hash = hash
     this.name = name
     this.paths = paths
     this.#state = state
@@ -122,11 +124,17 @@ export class Upload {
 
   /** SHA-256 of all bytes, lower-case hex. After a restart the file is read once more. @throws UploadLost where it cannot be read */
   async sha256(): Promise<string> {
-    const live = this.hash.at(this.#state.length)
-    if (live !== undefined) return live
+    const { length } = this.#state
+    const known = this.hash.known(length)
+    if (known !== undefined) return known
     try {
       await using file = await open(this.paths.part, 'r')
-      return await this.hash.complete(file, this.#state.length)
+      this.hash.attach(file, length)
+      try {
+        return await this.hash.digest(length)
+      } finally {
+        await this.hash.detach()
+      }
     } catch (error) {
       return await this.loseUnlessNoRoom(error)
     }
@@ -141,6 +149,7 @@ export class Upload {
   /** The state goes first: bytes without a state are nobody's. What cannot be removed is cleared away at the next start. */
   async discard(): Promise<void> {
     this.#gone = true
+    this.hash.forget()
     for (const path of [this.paths.state, this.paths.part]) await removeFile(path).catch(() => undefined)
   }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type HostName, timestamp } from '@cis490/shared/ids.ts'
 import type { EpisodeKey } from '../core/episode-key.ts'
 import { EndedUploads, endedPerHost } from './ended-uploads.ts'
+import type { HashPool } from './hashing/hash-pool.ts'
 import { type RecoveredUploads, recoverUploads } from './recover-uploads.ts'
 import { Upload, type UploadPaths } from './upload.ts'
 import type { FinalAnswer, UploadState } from './upload-state.ts'
@@ -31,12 +32,14 @@ export class Uploads implements AsyncDisposable {
   readonly recovered: RecoveredUploads
   readonly maxAgeMs: number
   readonly #folders: UploadFolders
+  readonly #hashes: HashPool
   readonly #open = new Map<string, Upload>()
   /** Apart, because every creation and every count looks through the open ones. */
   readonly #ended: EndedUploads
   readonly #expired = new Set<string>()
 
-  private constructor(folders: UploadFolders, maxAgeMs: number, recovered: RecoveredUploads, keep: number) {
+  private constructor(folders: UploadFolders, maxAgeMs: number, recovered: RecoveredUploads, hashes: HashPool, keep: number) {
+    this.#hashes = hashes
     this.#ended = new EndedUploads(keep)
     this.#folders = folders
     this.maxAgeMs = maxAgeMs
@@ -45,14 +48,21 @@ export class Uploads implements AsyncDisposable {
 
   /**
    * Takes up what the folder holds: each part is cut to its synced offset, what is broken or has expired is removed.
+   * @param hashes who hashes what is appended
    * @param keep ended uploads of one host whose answers are kept
    */
-  static async open(folders: UploadFolders, maxAgeMs: number, now: number, keep = endedPerHost): Promise<Uploads> {
+  static async open(
+    folders: UploadFolders,
+    maxAgeMs: number,
+    now: number,
+    hashes: HashPool,
+    keep = endedPerHost,
+  ): Promise<Uploads> {
     const { states, expired, ...recovered } = await recoverUploads(folders.uploads, now)
-    const uploads = new Uploads(folders, maxAgeMs, recovered, keep)
+    const uploads = new Uploads(folders, maxAgeMs, recovered, hashes, keep)
     const byAge = [...states].sort(([, a], [, b]) => Date.parse(a.expires_at) - Date.parse(b.expires_at))
     for (const [name, state] of byAge) {
-      const upload = new Upload(name, uploads.#paths(name), state)
+      const upload = new Upload(name, uploads.#paths(name), state, hashes.running(state.length))
       if (upload.finished === undefined) uploads.#open.set(name, upload)
       else await uploads.#keepEnded(upload)
     }
@@ -82,7 +92,7 @@ export class Uploads implements AsyncDisposable {
   async create(facts: NewUpload, now: number): Promise<Upload> {
     const name = randomBytes(16).toString('hex')
     const times = { created_at: timestamp(now), expires_at: timestamp(now + this.maxAgeMs) }
-    const upload = new Upload(name, this.#paths(name), { ...facts, offset: 0, ...times })
+    const upload = new Upload(name, this.#paths(name), { ...facts, offset: 0, ...times }, this.#hashes.running(facts.length))
     this.#open.set(name, upload)
     try {
       await upload.begin()

@@ -1,0 +1,18 @@
+/** What the main thread and a hash worker say to each other of one file, by the number of its hash. */
+
+export type ToWorker =
+  /** The descriptor is valid until the worker has said `left`. What was hashed from `upto` on is taken back. */
+  | { readonly say: 'attach'; readonly id: number; readonly fd: number; readonly upto: number }
+  /** More is written. */
+  | { readonly say: 'grow'; readonly id: number; readonly upto: number }
+  | { readonly say: 'digest'; readonly id: number; readonly length: number }
+  /** Where it can go back to without reading all again. */
+  | { readonly say: 'keep'; readonly id: number }
+  | { readonly say: 'leave'; readonly id: number }
+  | { readonly say: 'forget'; readonly id: number }
+
+export type FromWorker =
+  | { readonly say: 'at'; readonly id: number; readonly at: number }
+  | { readonly say: 'digest'; readonly id: number; readonly sha256: string }
+  | { readonly say: 'unreadable'; readonly id: number; readonly code: string | undefined; readonly message: string }
+  | { readonly say: 'left'; readonly id: number }

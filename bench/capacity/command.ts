@@ -16,7 +16,7 @@ export interface CapacityReport {
 
 const sizes = [64 * 1024, 1 << 20, 16 << 20, 256 << 20, 2 ** 30, 4 * 2 ** 30]
 const fleet: Omit<Fleet, 'episode_bytes'> = { episodes_per_host_day: 48, heartbeat_every_s: 60, handshakes_per_host_day: 24 }
-const traffic = { uploads: 40_000, median_bytes: 16 << 20, spread: 1.5, most_bytes: 4 * 2 ** 30 }
+const traffic = { uploads: 20_000, median_bytes: 16 << 20, spread: 1.5, most_bytes: 4 * 2 ** 30 }
 const loads = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95]
 const gib = 2 ** 30
 

@@ -1,0 +1,83 @@
+/** A body on its way in, longer than a batch: its hash, its sync, and what is left of it when it goes wrong. */
+import { randomBytes } from 'node:crypto'
+import { readdir, readlink } from 'node:fs/promises'
+import { afterAll, expect, test } from 'vitest'
+import { HashPool } from '../../../packages/receiver/src/store/hashing/hash-pool.ts'
+import { Incoming } from '../../../packages/receiver/src/store/incoming.ts'
+import { holdSync } from '../../support/held-sync.ts'
+import { scratchDir } from '../../support/scratch.ts'
+import { sha256 } from '../../support/wire.ts'
+
+const mebibyte = 1 << 20
+const whole = randomBytes(3 * mebibyte + 5)
+const hashes = new HashPool(1, () => undefined)
+afterAll(() => hashes[Symbol.asyncDispose]())
+
+const disk = Object.assign(new Error('the disk is broken'), { code: 'EIO' })
+
+/** A copy in pieces: what is taken is given back. */
+async function take(incoming: Incoming, bytes: Buffer, piece = 16_384): Promise<void> {
+  for (let at = 0; at < bytes.length; at += piece)
+    await incoming.take(Buffer.from(Uint8Array.from(bytes.subarray(at, at + piece)).buffer))
+}
+
+async function openFiles(folder: string): Promise<string[]> {
+  const numbers = await readdir('/proc/self/fd')
+  const names = await Promise.all(numbers.map((number) => readlink(`/proc/self/fd/${number}`).catch(() => '')))
+  return names.filter((name) => name.startsWith(folder))
+}
+
+test('has the hash of all its bytes, and is durable with its sidecar', async () => {
+  const folder = scratchDir()
+  await using incoming = await Incoming.create(folder, hashes)
+  await take(incoming, whole)
+  expect(await incoming.finish(sha256(whole))).toBe(sha256(whole))
+  await incoming.sync('{}')
+  expect(await readdir(folder)).toHaveLength(2)
+})
+
+test('bytes that the disk lost are not taken for other bytes of the client', async () => {
+  const folder = scratchDir()
+  using held = await holdSync(/\.part$/)
+  await using incoming = await Incoming.create(folder, hashes)
+  await take(incoming, whole)
+  const finished = incoming.finish(sha256(Buffer.from('other')))
+  await held.hangs
+  held.release(disk)
+  await expect(finished).rejects.toBe(disk)
+})
+
+test('the sync begins with the last byte, and its failure is told to whoever wants to publish', async () => {
+  using held = await holdSync(/\.part$/)
+  await using incoming = await Incoming.create(scratchDir(), hashes)
+  await take(incoming, whole)
+  const finished = incoming.finish(sha256(whole))
+  await held.hangs
+  expect(await finished).toBe(sha256(whole))
+  held.release(disk)
+  await expect(incoming.sync('{}')).rejects.toBe(disk)
+})
+
+test('a sync on the way that failed is not forgotten: a later one that succeeds does not make it good', async () => {
+  using held = await holdSync(/\.part$/)
+  await using incoming = await Incoming.create(scratchDir(), hashes)
+  await take(incoming, Buffer.alloc(64 * mebibyte), mebibyte)
+  await held.hangs
+  held.release(disk)
+  held[Symbol.dispose]()
+  const ended = async () => {
+    await take(incoming, whole)
+    await incoming.finish('')
+    await incoming.sync('{}')
+  }
+  await expect(ended()).rejects.toBe(disk)
+})
+
+test('one that is cut leaves neither file nor descriptor', async () => {
+  const folder = scratchDir()
+  const incoming = await Incoming.create(folder, hashes)
+  await take(incoming, whole)
+  expect(await openFiles(folder)).toHaveLength(1)
+  await incoming[Symbol.asyncDispose]()
+  expect([await readdir(folder), await openFiles(folder)]).toEqual([[], []])
+})

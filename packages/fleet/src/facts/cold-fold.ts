@@ -22,6 +22,9 @@ export const coldDefaults: ColdOptions = { least: 64 << 20, piece: 16 << 20, thr
 
 const tellEveryMs = 100
 
+/** A thread makes a few strings a block: room for more garbage than that is memory for nothing. */
+const resourceLimits = { maxYoungGenerationSizeMb: 2 }
+
 export interface ColdEnd {
   /** Where the lines that were folded end. */
   readonly offset: number
@@ -72,7 +75,7 @@ export async function foldParts(work: ColdWork, threads: number): Promise<ColdPa
 
 /** @throws what the thread threw */
 async function runThread(work: ColdWork): Promise<ColdPart> {
-  const worker = new Worker(new URL('./cold-worker.ts', import.meta.url), { workerData: work })
+  const worker = new Worker(new URL('./cold-worker.ts', import.meta.url), { workerData: work, resourceLimits })
   try {
     return await new Promise((resolve, reject) => {
       worker.once('message', resolve)

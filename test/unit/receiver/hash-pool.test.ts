@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { HashPool } from '../../../packages/receiver/src/store/hashing/hash-pool.ts'
 import { HashThread } from '../../../packages/receiver/src/store/hashing/hash-thread.ts'
+import { RunningHash } from '../../../packages/receiver/src/store/hashing/running-hash.ts'
 import { scratchDir } from '../../support/scratch.ts'
 import { sha256 } from '../../support/wire.ts'
 
@@ -125,6 +126,16 @@ test('a number that is a new file by now is never read for the old one', async (
   expect(await again.digest(bytes.length - 5)).toBe(sha256(bytes.subarray(5)))
   expect(await wide.digest(bytes.length)).toBe(sha256(bytes))
   await Promise.all([wide.detach(), again.detach()])
+})
+
+test('a file may be closed only after its thread has said that it left it', async () => {
+  const heard = vi.spyOn(RunningHash.prototype, 'hear')
+  await using pool = new HashPool(1, (error) => expect.unreachable(String(error)))
+  await using file = await newFile()
+  const hash = pool.running()
+  hash.attach(file, 0)
+  await hash.detach()
+  expect(heard.mock.calls.map(([message]) => message.say)).toContain('left')
 })
 
 test('who leaves is told so before files that are still long', async () => {

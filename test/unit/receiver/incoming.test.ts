@@ -1,7 +1,7 @@
 /** A body on its way in, longer than a batch: its hash, its sync, and what is left of it when it goes wrong. */
 import { randomBytes } from 'node:crypto'
-import { readdir, readlink } from 'node:fs/promises'
-import { afterAll, expect, test } from 'vitest'
+import { type FileHandle, open, readdir, readlink } from 'node:fs/promises'
+import { afterAll, afterEach, expect, test, vi } from 'vitest'
 import { HashPool } from '../../../packages/receiver/src/store/hashing/hash-pool.ts'
 import { Incoming } from '../../../packages/receiver/src/store/incoming.ts'
 import { holdSync } from '../../support/held-sync.ts'
@@ -12,6 +12,7 @@ const mebibyte = 1 << 20
 const whole = randomBytes(3 * mebibyte + 5)
 const hashes = new HashPool(1, () => undefined)
 afterAll(() => hashes[Symbol.asyncDispose]())
+afterEach(() => vi.restoreAllMocks())
 
 const disk = Object.assign(new Error('the disk is broken'), { code: 'EIO' })
 
@@ -59,18 +60,18 @@ test('the sync begins with the last byte, and its failure is told to whoever wan
 })
 
 test('a sync on the way that failed is not forgotten: a later one that succeeds does not make it good', async () => {
-  using held = await holdSync(/\.part$/)
+  const failed = Promise.withResolvers<void>()
+  await using probe = await open('/proc/self/exe', 'r')
+  // On the way it is `datasync`, at the end `sync`, which is left as it is.
+  const datasync = vi.spyOn(Object.getPrototypeOf(probe) as FileHandle, 'datasync').mockReturnValue(failed.promise)
   await using incoming = await Incoming.create(scratchDir(), hashes)
-  await take(incoming, Buffer.alloc(64 * mebibyte), mebibyte)
-  await held.hangs
-  held.release(disk)
-  held[Symbol.dispose]()
-  const ended = async () => {
-    await take(incoming, whole)
-    await incoming.finish('')
-    await incoming.sync('{}')
-  }
-  await expect(ended()).rejects.toBe(disk)
+  const zeros = Buffer.alloc(65 * mebibyte)
+  await take(incoming, zeros, mebibyte)
+  expect(await incoming.finish(sha256(zeros))).toBe(sha256(zeros))
+  const durable = incoming.sync('{}')
+  failed.reject(disk)
+  await expect(durable).rejects.toBe(disk)
+  expect(datasync).toHaveBeenCalledTimes(1)
 })
 
 test('one that is cut leaves neither file nor descriptor', async () => {

@@ -1,5 +1,5 @@
 /** What Node's parser ends before a route could answer: bytes that are no HTTP, headers that do not come, bodies that end early. */
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { type Problem, problem } from '@cis490/shared/problems.ts'
@@ -22,7 +22,13 @@ export function answerBadRequests(server: Server | TlsServer): void {
   const carried = new WeakMap<Socket, IncomingMessage>()
   /** The parser fails again on whatever comes after the fault; the answer that is on its way must outlive that. */
   const told = new WeakSet<Socket>()
-  const note = (request: IncomingMessage) => void carried.set(request.socket, request)
+  const note = (request: IncomingMessage, response: ServerResponse) => {
+    carried.set(request.socket, request)
+    // An idle connection keeps nothing of it.
+    response.once('close', () => {
+      if (carried.get(request.socket) === request) carried.delete(request.socket)
+    })
+  }
   server.on('request', note).on('checkContinue', note)
   server.on('clientError', (error: ParseError, duplex) => {
     const socket = duplex as Socket

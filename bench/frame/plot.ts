@@ -2,9 +2,10 @@
 import type { GoalResult } from './goal.ts'
 import { limitText, valueText } from './table.ts'
 
-const width = 900
+const width = 960
 const rowHeight = 26
-const left = 430
+/** Of a letter, about. */
+const letter = 6.4
 const right = 110
 /** Bars end here: what is four times as good needs no longer one. */
 const longest = 2.5
@@ -20,6 +21,8 @@ export function reached({ value, limit }: GoalResult): number {
 /** @param footer where and when it was measured */
 export function plotGoals(title: string, goals: readonly GoalResult[], footer: string): string {
   const height = 70 + goals.length * rowHeight + 34
+  const labels = goals.map((goal) => `${goal.what} (${limitText(goal)})`)
+  const left = Math.ceil(Math.max(0, ...labels.map(({ length }) => length)) * letter) + 26
   const scale = (width - left - right) / longest
   const line = left + scale
   const bars = goals.flatMap((goal, k) => {
@@ -27,7 +30,7 @@ export function plotGoals(title: string, goals: readonly GoalResult[], footer: s
     const bar = Math.round(reached(goal) * scale)
     const note = goal.value === null ? 'not measured' : valueText(goal)
     return [
-      `<text x="${left - 10}" y="${y + 14}" text-anchor="end">${escaped(goal.what)} (${escaped(limitText(goal))})</text>`,
+      `<text x="${left - 10}" y="${y + 14}" text-anchor="end">${escaped(labels[k] ?? '')}</text>`,
       `<rect x="${left}" y="${y + 2}" width="${bar}" height="${rowHeight - 9}" fill="${colours[goal.verdict]}"/>`,
       `<text x="${left + bar + 6}" y="${y + 14}" font-weight="600">${escaped(note)}</text>`,
     ]

@@ -2,25 +2,27 @@
  * The shape in which the receiver writes a row of the index: these keys in this order, without spaces, escapes and characters beyond ASCII.
  * Only what the facts need is taken out of it. Whatever differs in a single byte is left to the JSON parser, so that this can be faster
  * than the parser and never of another opinion.
+ *
+ * This runs for each of millions of rows, so it is written out: no loops over keys, no calls that the compiler does not dissolve.
  */
 import { CanonicalTime } from './canonical-time.ts'
-import { endOfDigits, endOfText, isHexLike, Literal } from './row-bytes.ts'
+import { endOfDigits, endOfText, hasWord, isHexLike, wordsOf } from './row-bytes.ts'
 
-const id = new Literal('{"id":"')
-const host = new Literal('","host":"')
-const sha256 = new Literal('","sha256":"')
-const size = new Literal('","bytes":')
-const commit = new Literal(',"commit":"')
-const receivedAt = new Literal(',"received_at":"')
-const gatePosition = new Literal(',"gate_position":')
-const verdict = new Literal(',"verdict":"')
-const schemaVersion = new Literal(',"schema_version":"')
-const dirty = new Literal(',"dirty":true')
-const clean = new Literal(',"dirty":false')
-const fingerprint = new Literal(',"cert_fingerprint":"')
-const agentVersion = new Literal(',"agent_version":"')
-const seq = new Literal(',"seq":')
-const prev = new Literal(',"prev":"')
+const [id0, id1] = wordsOf('{"id":"')
+const [host0, host1, host2] = wordsOf('","host":"')
+const [sha0, sha1, sha2] = wordsOf('","sha256":"')
+const [size0, size1, size2] = wordsOf('","bytes":')
+const [commit0, commit1, commit2] = wordsOf(',"commit":"')
+const [received0, received1, received2, received3] = wordsOf(',"received_at":"')
+const [gate0, gate1, gate2, gate3, gate4] = wordsOf(',"gate_position":')
+const [verdict0, verdict1, verdict2] = wordsOf(',"verdict":"')
+const [schema0, schema1, schema2, schema3, schema4] = wordsOf(',"schema_version":"')
+const [dirty0, dirty1, dirty2, dirty3] = wordsOf(',"dirty":true')
+const [clean0, clean1, clean2, clean3] = wordsOf(',"dirty":false')
+const [print0, print1, print2, print3, print4, print5] = wordsOf(',"cert_fingerprint":"')
+const [agent0, agent1, agent2, agent3, agent4] = wordsOf(',"agent_version":"')
+const [seq0, seq1] = wordsOf(',"seq":')
+const [prev0, prev1, prev2] = wordsOf(',"prev":"')
 
 const quote = 0x22
 const brace = 0x7d
@@ -49,85 +51,133 @@ export class CanonicalRow {
 
   /** @returns where the next row starts, or -1: the row has another shape, and the fields mean nothing */
   read(from: number): number {
-    let at = this.#names(from)
-    if (at !== none) at = this.#body(at)
-    if (at !== none) at = this.#moment(at)
-    if (at !== none) at = this.#circumstances(at)
-    return at === none ? none : this.#chain(at)
+    const facts = this.#facts(from)
+    const circumstances = facts === none ? none : this.#circumstances(facts)
+    return circumstances === none ? none : this.#chain(circumstances)
   }
 
-  #names(from: number): number {
-    if (!id.isAt(this.#view, from)) return none
-    const at = endOfText(this.#bytes, from + id.length)
-    if (!host.isAt(this.#view, at)) return none
-    this.hostFrom = at + host.length
-    this.hostTo = endOfText(this.#bytes, this.hostFrom)
-    return this.hostTo
-  }
-
-  #body(from: number): number {
-    if (!sha256.isAt(this.#view, from) || !isHexLike(this.#view, from + sha256.length, 64)) return none
-    const at = from + sha256.length + 64
-    if (!size.isAt(this.#view, at)) return none
-    const ended = this.#digits(at + size.length)
-    if (ended === none) return none
-    this.stamped = commit.isAt(this.#view, ended)
-    return this.stamped ? this.#commit(ended + commit.length) : ended
-  }
-
-  /** A git hash has 40 or 64 digits. */
-  #commit(from: number): number {
-    if (!isHexLike(this.#view, from, 40)) return none
-    if (this.#bytes[from + 40] === quote) return from + 41
-    return isHexLike(this.#view, from + 40, 24) && this.#bytes[from + 64] === quote ? from + 65 : none
-  }
-
-  #moment(from: number): number {
-    if (!receivedAt.isAt(this.#view, from)) return none
-    const at = from + receivedAt.length
+  /** From `id` to `received_at`, which every row has, but for the commit. */
+  #facts(from: number): number {
+    const bytes = this.#bytes
+    const view = this.#view
+    if (!(hasWord(view, from, id0) && hasWord(view, from + 3, id1))) return none
+    let at = endOfText(bytes, from + 7)
+    if (!(hasWord(view, at, host0) && hasWord(view, at + 4, host1) && hasWord(view, at + 6, host2))) return none
+    this.hostFrom = at + 10
+    at = endOfText(bytes, this.hostFrom)
+    this.hostTo = at
+    if (!(hasWord(view, at, sha0) && hasWord(view, at + 4, sha1) && hasWord(view, at + 8, sha2))) return none
+    if (!isHexLike(view, at + 12, 64)) return none
+    at += 76
+    if (!(hasWord(view, at, size0) && hasWord(view, at + 4, size1) && hasWord(view, at + 6, size2))) return none
+    const digits = at + 10
+    at = endOfDigits(bytes, digits)
+    if (at === digits) return none
+    this.stamped = hasWord(view, at, commit0)
+    if (this.stamped) {
+      // A git hash has 40 or 64 digits.
+      if (!(hasWord(view, at + 4, commit1) && hasWord(view, at + 7, commit2) && isHexLike(view, at + 11, 40))) return none
+      at += 51
+      if (bytes[at] !== quote && isHexLike(view, at, 24)) at += 24
+      if (bytes[at] !== quote) return none
+      at += 1
+    }
+    if (
+      !(
+        hasWord(view, at, received0) &&
+        hasWord(view, at + 4, received1) &&
+        hasWord(view, at + 8, received2) &&
+        hasWord(view, at + 12, received3)
+      )
+    )
+      return none
+    at += 16
     this.receivedAt = this.#time.at(at)
-    return Number.isNaN(this.receivedAt) || this.#bytes[at + CanonicalTime.length] !== quote
-      ? none
-      : at + CanonicalTime.length + 1
+    at += CanonicalTime.length
+    return Number.isNaN(this.receivedAt) || bytes[at] !== quote ? none : at + 1
   }
 
-  /** What may be left out. */
+  /** What may be left out. A key that begins like one of these and goes on otherwise is none that the receiver writes. */
   #circumstances(from: number): number {
+    const bytes = this.#bytes
     const view = this.#view
     let at = from
-    if (gatePosition.isAt(view, at)) at = this.#digits(at + gatePosition.length)
-    if (at !== none && verdict.isAt(view, at)) at = this.#text(at + verdict.length)
-    if (at !== none && schemaVersion.isAt(view, at)) at = this.#text(at + schemaVersion.length)
-    if (at === none) return none
-    if (dirty.isAt(view, at)) at += dirty.length
-    else if (clean.isAt(view, at)) at += clean.length
-    if (fingerprint.isAt(view, at)) at = this.#hash(at + fingerprint.length)
-    return at !== none && agentVersion.isAt(view, at) ? this.#text(at + agentVersion.length) : at
+    if (
+      hasWord(view, at, gate0) &&
+      hasWord(view, at + 4, gate1) &&
+      hasWord(view, at + 8, gate2) &&
+      hasWord(view, at + 12, gate3) &&
+      hasWord(view, at + 13, gate4)
+    ) {
+      const digits = at + 17
+      at = endOfDigits(bytes, digits)
+      if (at === digits) return none
+    }
+    if (hasWord(view, at, verdict0) && hasWord(view, at + 4, verdict1) && hasWord(view, at + 8, verdict2)) {
+      at = endOfText(bytes, at + 12)
+      if (bytes[at++] !== quote) return none
+    }
+    if (
+      hasWord(view, at, schema0) &&
+      hasWord(view, at + 4, schema1) &&
+      hasWord(view, at + 8, schema2) &&
+      hasWord(view, at + 12, schema3) &&
+      hasWord(view, at + 15, schema4)
+    ) {
+      at = endOfText(bytes, at + 19)
+      if (bytes[at++] !== quote) return none
+    }
+    if (
+      hasWord(view, at, dirty0) &&
+      hasWord(view, at + 4, dirty1) &&
+      hasWord(view, at + 8, dirty2) &&
+      hasWord(view, at + 9, dirty3)
+    )
+      at += 13
+    else if (
+      hasWord(view, at, clean0) &&
+      hasWord(view, at + 4, clean1) &&
+      hasWord(view, at + 8, clean2) &&
+      hasWord(view, at + 10, clean3)
+    )
+      at += 14
+    if (
+      hasWord(view, at, print0) &&
+      hasWord(view, at + 4, print1) &&
+      hasWord(view, at + 8, print2) &&
+      hasWord(view, at + 12, print3) &&
+      hasWord(view, at + 16, print4) &&
+      hasWord(view, at + 17, print5)
+    ) {
+      if (!isHexLike(view, at + 21, 64)) return none
+      at += 85
+      if (bytes[at++] !== quote) return none
+    }
+    if (
+      hasWord(view, at, agent0) &&
+      hasWord(view, at + 4, agent1) &&
+      hasWord(view, at + 8, agent2) &&
+      hasWord(view, at + 12, agent3) &&
+      hasWord(view, at + 14, agent4)
+    ) {
+      at = endOfText(bytes, at + 18)
+      if (bytes[at++] !== quote) return none
+    }
+    return at
   }
 
+  /** `seq` and `prev`, which end every row. */
   #chain(from: number): number {
-    if (!seq.isAt(this.#view, from)) return none
-    const at = this.#digits(from + seq.length)
-    if (at === none || !prev.isAt(this.#view, at) || !isHexLike(this.#view, at + prev.length, 64)) return none
-    return this.#end(at + prev.length + 64)
-  }
-
-  #end(at: number): number {
     const bytes = this.#bytes
-    return bytes[at] === quote && bytes[at + 1] === brace && bytes[at + 2] === newline ? at + 3 : none
-  }
-
-  #digits(from: number): number {
-    const at = endOfDigits(this.#bytes, from)
-    return at === from ? none : at
-  }
-
-  #text(from: number): number {
-    const at = endOfText(this.#bytes, from)
-    return this.#bytes[at] === quote ? at + 1 : none
-  }
-
-  #hash(from: number): number {
-    return isHexLike(this.#view, from, 64) && this.#bytes[from + 64] === quote ? from + 65 : none
+    const view = this.#view
+    if (!(hasWord(view, from, seq0) && hasWord(view, from + 3, seq1))) return none
+    const at = endOfDigits(bytes, from + 7)
+    if (at === from + 7) return none
+    if (
+      !(hasWord(view, at, prev0) && hasWord(view, at + 4, prev1) && hasWord(view, at + 5, prev2) && isHexLike(view, at + 9, 64))
+    )
+      return none
+    const end = at + 73
+    return bytes[end] === quote && bytes[end + 1] === brace && bytes[end + 2] === newline ? end + 3 : none
   }
 }

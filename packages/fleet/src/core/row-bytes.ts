@@ -9,28 +9,21 @@ export const slack = 128
 /** Byte -> 1 where it may stand in a JSON string as it is: printable ASCII without quote and backslash. */
 const plain = Uint8Array.from({ length: 256 }, (_, byte) => Number(byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c))
 
-/** Four ASCII characters as `DataView.getInt32` reads them. */
-function wordOf(text: string, at: number): number {
+/**
+ * Text of at least 4 ASCII characters as the words that `hasWord` compares: at 0, 4, 8, ..., and the last at length - 4, where it may overlap.
+ * They are given one by one, because a loop over them costs more than they do.
+ */
+export function wordsOf(text: string): [number, number, number, number, number, number] {
+  const places = Array.from({ length: 6 }, (_, k) => Math.min(4 * k, text.length - 4))
+  return places.map((at) => wordAt(text, at)) as [number, number, number, number, number, number]
+}
+
+function wordAt(text: string, at: number): number {
   return [0, 1, 2, 3].reduce((word, k) => word | (text.charCodeAt(at + k) << (8 * k)), 0)
 }
 
-/** Text that has to stand at one place: whole words, and a last one that overlaps. At least 4 characters. */
-export class Literal {
-  readonly length: number
-  readonly #words: Int32Array
-  readonly #last: number
-
-  constructor(text: string) {
-    this.length = text.length
-    this.#words = Int32Array.from({ length: text.length >> 2 }, (_, k) => wordOf(text, 4 * k))
-    this.#last = wordOf(text, text.length - 4)
-  }
-
-  isAt(view: DataView, at: number): boolean {
-    const words = this.#words
-    for (let k = 0; k < words.length; k++) if (view.getInt32(at + 4 * k, true) !== words[k]) return false
-    return view.getInt32(at + this.length - 4, true) === this.#last
-  }
+export function hasWord(view: DataView, at: number, word: number): boolean {
+  return view.getInt32(at, true) === word
 }
 
 /**
@@ -67,7 +60,7 @@ function isDigit(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39
 }
 
-/** The number that `count` digits write, or NaN where one is none. */
+/** The number that `count` digits write, or NaN where one is no digit. */
 export function digitsAt(bytes: Uint8Array, at: number, count: number): number {
   let value = 0
   for (let k = at; k < at + count; k++) {

@@ -1,5 +1,6 @@
 /** The identifiers of the system. Parsing is the only way to get one, so a value of these types is safe in a path, a header and a log line. */
 import { z } from 'zod'
+import { hostNamePattern, lowerHostName } from './host-name.ts'
 
 /** 1 to 128 of `[A-Za-z0-9._-]`, starting with a letter or digit, without `..`. */
 export const EpisodeId = z
@@ -12,12 +13,11 @@ export type EpisodeId = z.infer<typeof EpisodeId>
 /** Lower-cased DNS-like name, no wildcard, no `..` (it names a folder). */
 export const HostName = z
   .string()
-  // ASCII only: the Kelvin sign and its like lower-case into letters, and would make one host another.
-  .transform((name) => name.replace(/[A-Z]/g, (letter) => letter.toLowerCase()))
+  .transform(lowerHostName)
   .pipe(
     z
       .string()
-      .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'a host name is letters, digits, dots and hyphens')
+      .regex(hostNamePattern, 'a host name is letters, digits, dots and hyphens')
       .refine((name) => !name.includes('..'), 'a host name has no ".."'),
   )
   .brand<'HostName'>()

@@ -1,4 +1,5 @@
 import { resolve, sep } from 'node:path'
+import { readHostName } from '@cis490/shared/host-name.ts'
 import { CommitSha, EpisodeId, HostName, Sha256, timestamp } from '@cis490/shared/ids.ts'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -94,6 +95,7 @@ test.each([
   ['', undefined],
 ])('the host name %j becomes %j', (name, expected) => {
   expect(HostName.safeParse(name).data).toBe(expected)
+  expect(readHostName(name)).toBe(expected)
 })
 
 test('a letter that only lower-cases into ASCII (the Kelvin sign) does not make a host another host', () => {

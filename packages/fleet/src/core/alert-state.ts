@@ -1,6 +1,6 @@
 /** What alerts.jsonl says about each (host, symptom). The log is the only memory of what fired. */
 import { AlertRow, type Symptom } from '@cis490/shared/alert.ts'
-import type { RowVerdict } from './facts.ts'
+import type { RowVerdict } from './host-row.ts'
 import { hourBucket, parseTime } from './time.ts'
 
 export interface AlertState {

@@ -1,6 +1,7 @@
 /** Folds lines of the index into the stored episodes of each host: rows of the receiver's own shape from their bytes, all others by way of the JSON parser. */
+
+import { type Accepted, acceptedOf, canonicalHost, foldAccepted, noteAccepted } from './accepted.ts'
 import { CanonicalRow } from './canonical-row.ts'
-import { type Accepted, acceptedOf, canonicalHost, foldAccepted, noteAccepted } from './facts.ts'
 import { HostTable } from './host-table.ts'
 import { longestLine, rowIn } from './lines.ts'
 import { limited, type TimeLimit } from './time.ts'

@@ -1,6 +1,8 @@
 /** All hosts at one moment: findings of each, how many are active, and which symptoms nobody can decide. */
+
+import type { Accepted } from './accepted.ts'
 import { type AlertState, alertKey } from './alert-state.ts'
-import type { Accepted, Heartbeat, Refused } from './facts.ts'
+import type { Heartbeat, Refused } from './facts.ts'
 import { type Presence, presentTime } from './outage.ts'
 import { fleetHost, type HostFindings } from './roots.ts'
 import { type HostFacts, judgeHost, type Moment } from './rules.ts'

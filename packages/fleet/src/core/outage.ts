@@ -1,5 +1,5 @@
 /** When the receiver itself was away, from its own log: up, down, and a line a minute. */
-import type { RowVerdict } from './facts.ts'
+import type { RowVerdict } from './host-row.ts'
 import { limited, parseTime, type TimeLimit } from './time.ts'
 
 /** Two lines missed and some slack: longer than this without a line means that the receiver was not there. */

@@ -2,7 +2,8 @@
 import type { Symptom } from '@cis490/shared/alert.ts'
 import { formatDuration } from '@cis490/shared/duration.ts'
 import { timestamp } from '@cis490/shared/ids.ts'
-import type { Accepted, Heartbeat, Refused } from './facts.ts'
+import type { Accepted } from './accepted.ts'
+import type { Heartbeat, Refused } from './facts.ts'
 import { type Presence, presentTime, type Standpoint } from './outage.ts'
 import { gateRemedy, refusedRemedy, silentRemedy } from './remedy.ts'
 

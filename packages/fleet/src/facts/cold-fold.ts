@@ -5,7 +5,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
-import { type Accepted, mergeAccepted } from '../core/facts.ts'
+import { type Accepted, mergeAccepted } from '../core/accepted.ts'
 import type { TimeLimit } from '../core/time.ts'
 import { type ColdPart, type ColdWork, finished, linesEnd, taken } from './cold-part.ts'
 

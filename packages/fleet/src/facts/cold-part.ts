@@ -1,7 +1,7 @@
 /** What the threads of a cold read say to each other: how the file is cut, what a thread gets, what it gives back. */
 import { read } from 'node:fs'
 import { promisify } from 'node:util'
-import type { Accepted } from '../core/facts.ts'
+import type { Accepted } from '../core/accepted.ts'
 import type { TimeLimit } from '../core/time.ts'
 
 /** Pieces are small against the file, so that a thread that is slower takes fewer of them. */

@@ -1,6 +1,6 @@
 /** A thread of a cold read: folds pieces of the index until none is left. */
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Accepted } from '../core/facts.ts'
+import type { Accepted } from '../core/accepted.ts'
 import { IndexFold } from '../core/index-fold.ts'
 import { type ColdPart, type ColdWork, finished, lineStart, taken } from './cold-part.ts'
 import { LineReader } from './line-reader.ts'

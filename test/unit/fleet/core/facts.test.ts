@@ -1,11 +1,5 @@
-import {
-  type Accepted,
-  foldAccepted,
-  foldHeartbeat,
-  foldRefused,
-  type Heartbeat,
-  type Refused,
-} from '@cis490/fleet/core/facts.ts'
+import { type Accepted, foldAccepted } from '@cis490/fleet/core/accepted.ts'
+import { foldHeartbeat, foldRefused, type Heartbeat, type Refused } from '@cis490/fleet/core/facts.ts'
 import { hourBucket, parseTime, pulledBackTo, rowsUpTo } from '@cis490/fleet/core/time.ts'
 import { describe, expect, test } from 'vitest'
 

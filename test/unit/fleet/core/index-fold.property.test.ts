@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Accepted, foldAccepted, mergeAccepted } from '@cis490/fleet/core/facts.ts'
+import { type Accepted, foldAccepted, mergeAccepted } from '@cis490/fleet/core/accepted.ts'
 import { HostTable } from '@cis490/fleet/core/host-table.ts'
 import { IndexFold } from '@cis490/fleet/core/index-fold.ts'
 import { longestLine } from '@cis490/fleet/core/lines.ts'

@@ -1,6 +1,6 @@
 /** Durable uploads of large bodies over mutual TLS, beside the hash alone and beside other servers. */
 import { join } from 'node:path'
-import type { Bench } from './frame/bench.ts'
+import { type Bench, goalsAsked } from './frame/bench.ts'
 import type { Goal } from './frame/goal.ts'
 import type { Column, Series } from './frame/series.ts'
 import { hashAll, hasher, uploadTo } from './large-run.ts'
@@ -39,7 +39,7 @@ export const large: Bench = {
         ],
         left_out: stage.left_out,
         columns,
-        goals: goals.filter(({ peer }) => peer === undefined || there.has(peer) || !options.quick),
+        goals: goalsAsked(goals, there, options),
         async beforeRound(round) {
           for (const body of bodies) await body.renew(round)
         },

@@ -1,6 +1,6 @@
 /** Durable small episodes and reports a second over kept-alive mutual TLS, beside a server that does the same in Python. */
 import { fileURLToPath } from 'node:url'
-import type { Bench } from './frame/bench.ts'
+import { type Bench, goalsAsked } from './frame/bench.ts'
 import { runCommand } from './frame/command.ts'
 import type { Goal } from './frame/goal.ts'
 import { cpuOf, peakOf } from './frame/process-tree.ts'
@@ -40,7 +40,7 @@ export const small: Bench = {
         contenders: servers.map((server) => contenderOf(server, shape, stage)),
         left_out: stage.left_out,
         columns,
-        goals: shape.goals.filter(({ peer }) => peer === undefined || there.has(peer) || !options.quick),
+        goals: goalsAsked(shape.goals, there, options),
       } satisfies Series
     }
   },

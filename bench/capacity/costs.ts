@@ -24,9 +24,9 @@ const CostsFile = z.strictObject({
 /** docs/capacity.md says where each is from. */
 export const measured: Costs = {
   cores: 2,
-  cpu_s_per_gib: 5.8,
-  main_cpu_s_per_gib: 1.4,
-  cpu_ms_per_episode: 0.5,
+  cpu_s_per_gib: 7.6,
+  main_cpu_s_per_gib: 4.6,
+  cpu_ms_per_episode: 2.4,
   syncs_per_s: 5000,
   syncs_per_episode: 3,
   disk_mb_per_s: 500,

@@ -1,5 +1,6 @@
 /** A bench: shapes of load, one after the other, each compared in interleaved rounds. */
 import type { BenchOptions } from '../options.ts'
+import type { Goal } from './goal.ts'
 import { describeMachine } from './machine.ts'
 import { Place } from './place.ts'
 import type { BenchReport } from './report.ts'
@@ -47,4 +48,9 @@ export function choose<T extends Candidate>(
     else left_out.push({ name: one.name, reason })
   }
   return { take, left_out }
+}
+
+/** The goals that this run is about: not those against a competitor whom nobody asked for, or whom a quick run does without. */
+export function goalsAsked(goals: readonly Goal[], there: ReadonlySet<string>, { quick, peers }: BenchOptions): Goal[] {
+  return goals.filter(({ peer }) => peer === undefined || there.has(peer) || (!quick && (peers?.includes(peer) ?? true)))
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { choose } from '../../../bench/frame/bench.ts'
+import { choose, goalsAsked } from '../../../bench/frame/bench.ts'
 import { runCommand } from '../../../bench/frame/command.ts'
 import { type Goal, judgeGoal } from '../../../bench/frame/goal.ts'
 import { median, percentile, rotate } from '../../../bench/frame/median.ts'
@@ -100,6 +100,16 @@ test('a competitor that is not installed is named with the command that installs
   expect(choose(all, undefined).take.map(({ name }) => name)).toEqual(['a', 'c'])
   expect(choose(all, undefined).left_out).toEqual([{ name: 'b', reason: 'b not installed; apt install b' }])
   expect(choose(all, ['c'])).toEqual({ take: [all[2]], left_out: [] })
+})
+
+test('goals are about who was asked for: one who is missing is not measured, one whom nobody wanted is no goal', () => {
+  const all = [faster, { ...faster, peer: 'gone' }]
+  const options = { rounds: 1, quick: false, size: undefined, rows: undefined }
+  const there = new Set(['we', 'it'])
+  expect(goalsAsked(all, there, { ...options, peers: undefined })).toEqual(all)
+  expect(goalsAsked(all, there, { ...options, peers: ['it'] })).toEqual([faster])
+  expect(goalsAsked(all, there, { ...options, peers: ['gone'] })).toEqual(all)
+  expect(goalsAsked(all, there, { ...options, quick: true, peers: undefined })).toEqual([faster])
 })
 
 test('foreign work is what is neither ours nor idle nor stolen', () => {

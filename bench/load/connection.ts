@@ -11,12 +11,15 @@ export interface ConnectTo {
 
 export class Connection {
   readonly socket: TLSSocket
+  /** Resolves when it has ended, in whatever way. */
+  readonly closed: Promise<void>
   #answered: ((status: number) => void) | undefined
   #broken: ((error: Error) => void) | undefined
   #received = ''
 
   private constructor(socket: TLSSocket) {
     this.socket = socket
+    this.closed = new Promise((resolve) => void socket.once('close', () => resolve()))
     socket.setNoDelay(true)
     socket.setEncoding('latin1')
     socket.on('data', (text: string) => this.#take(text))

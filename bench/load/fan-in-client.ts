@@ -71,22 +71,21 @@ async function connectAll(count: number, ask: (host: Host) => string, wanted: nu
 /** Every host that loses its connection is back at once, and again after a moment, until it is heard. */
 async function herd({ count, patience_s }: Extract<FanInJob, { do: 'herd' }>): Promise<HerdResult> {
   const all = await connectAll(count, heartbeat, 204)
-  const cut = all.map((wire) => once(wire.socket, 'close'))
   say('ready')
   const served_at: number[] = []
   let attempts_failed = 0
-  const back = async (k: number) => {
-    await cut[k]
+  const back = async (wire: Connection, k: number) => {
+    await wire.closed
     for (const deadline = performance.now() + patience_s * 1000; performance.now() < deadline; ) {
-      const wire = await open(hostOf(k)).catch(() => undefined)
-      const status = await wire?.ask([heartbeat(hostOf(k))]).catch(() => undefined)
+      const next = await open(hostOf(k)).catch(() => undefined)
+      const status = await next?.ask([heartbeat(hostOf(k))]).catch(() => undefined)
       if (status === 204) return void served_at.push(Date.now())
       attempts_failed += 1
-      wire?.close()
+      next?.close()
       await sleep(50 + Math.random() * 200)
     }
   }
-  await Promise.all(all.map((_, k) => back(k)))
+  await Promise.all(all.map(back))
   return { served_at, lost: count - served_at.length, attempts_failed }
 }
 

@@ -1,8 +1,22 @@
 /** One certificate: DER in, the facts that the verdict needs out. */
-import 'reflect-metadata'
 import { X509Certificate } from 'node:crypto'
 import { HostName } from '@cis490/shared/ids.ts'
-import * as x509 from '@peculiar/x509'
+import { AsnConvert } from '@peculiar/asn1-schema'
+import {
+  Certificate as Asn1,
+  anyExtendedKeyUsage,
+  BasicConstraints,
+  ExtendedKeyUsage,
+  id_ce_basicConstraints,
+  id_ce_extKeyUsage,
+  id_ce_keyUsage,
+  id_ce_subjectAltName,
+  id_kp_clientAuth,
+  KeyUsage,
+  KeyUsageFlags,
+  SubjectAlternativeName,
+  type TBSCertificate,
+} from '@peculiar/asn1-x509'
 import type { CertificateFacts } from '../core/certificate-verdict.ts'
 
 export interface Certificate extends CertificateFacts {
@@ -13,17 +27,13 @@ export interface Certificate extends CertificateFacts {
   readonly x509: X509Certificate
 }
 
-const basicConstraints = '2.5.29.19'
-const keyUsage = '2.5.29.15'
-const extendedKeyUsage = '2.5.29.37'
-const subjectAltName = '2.5.29.17'
-const understood = new Set([basicConstraints, keyUsage, extendedKeyUsage, subjectAltName])
-const anyUsage = '2.5.29.37.0'
+const understood = new Set([id_ce_basicConstraints, id_ce_keyUsage, id_ce_extKeyUsage, id_ce_subjectAltName])
+const commonName = '2.5.4.3'
 
 /** @returns undefined when these bytes are no certificate */
 export function parseCertificate(der: Uint8Array): Certificate | undefined {
   try {
-    return facts(new X509Certificate(der), new x509.X509Certificate(Uint8Array.from(der)))
+    return facts(new X509Certificate(der), AsnConvert.parse(der, Asn1).tbsCertificate)
   } catch {
     return undefined
   }
@@ -37,17 +47,17 @@ export function parsePem(text: string): Certificate[] | undefined {
   return good.length === parsed.length && good.length > 0 ? good : undefined
 }
 
-function facts(cert: X509Certificate, parsed: x509.X509Certificate): Certificate {
-  const constraints = parsed.getExtension(x509.BasicConstraintsExtension)
-  const unknown = parsed.extensions.find((extension) => extension.critical && !understood.has(extension.type))
+function facts(cert: X509Certificate, parsed: TBSCertificate): Certificate {
+  const pathLength = extension(parsed, id_ce_basicConstraints, BasicConstraints)?.pathLenConstraint
+  const unknown = parsed.extensions?.find(({ critical, extnID }) => critical && !understood.has(extnID))
   const name = HostName.safeParse(hostName(parsed))
   return {
     ...(name.success && { name: name.data }),
-    ...(unknown && { unknownCritical: unknown.type }),
-    ...(constraints?.pathLength !== undefined && { pathLength: constraints.pathLength }),
+    ...(unknown && { unknownCritical: unknown.extnID }),
+    ...(pathLength !== undefined && { pathLength }),
     fingerprint: cert.fingerprint256.replaceAll(':', '').toLowerCase(),
-    validFrom: parsed.notBefore.getTime(),
-    validTo: parsed.notAfter.getTime(),
+    validFrom: parsed.validity.notBefore.getTime().getTime(),
+    validTo: parsed.validity.notAfter.getTime().getTime(),
     isAuthority: cert.ca,
     forClients: forClients(parsed),
     selfIssued: cert.issuer === cert.subject,
@@ -55,20 +65,26 @@ function facts(cert: X509Certificate, parsed: x509.X509Certificate): Certificate
   }
 }
 
+/** @throws what the parser says of an extension that is there and malformed */
+function extension<T>({ extensions }: TBSCertificate, type: string, shape: new () => T): T | undefined {
+  const found = extensions?.find(({ extnID }) => extnID === type)
+  return found && AsnConvert.parse(found.extnValue, shape)
+}
+
 /** Two CNs name nobody: which of them counts differs from one program to the next. */
-function hostName(parsed: x509.X509Certificate): string | undefined {
-  const names = parsed.getExtension(x509.SubjectAlternativeNameExtension)?.names.items ?? []
-  const first = names.find((name) => name.type === 'dns')
-  if (first !== undefined) return first.value
-  const common = parsed.subjectName.getField('CN')
-  return common.length === 1 ? common[0] : undefined
+function hostName(parsed: TBSCertificate): string | undefined {
+  const names = extension(parsed, id_ce_subjectAltName, SubjectAlternativeName) ?? []
+  const first = names.find(({ dNSName }) => dNSName !== undefined)
+  if (first) return first.dNSName
+  const common = parsed.subject.flatMap((part) => part.filter(({ type }) => type === commonName))
+  return common.length === 1 ? common[0]?.value.toString() : undefined
 }
 
 /** As OpenSSL's purpose "sslclient"; an authority's key usage has been checked by `ca`. */
-function forClients(parsed: x509.X509Certificate): boolean {
-  const usages = parsed.getExtension(x509.ExtendedKeyUsageExtension)?.usages
-  if (usages !== undefined && !usages.includes(x509.ExtendedKeyUsage.clientAuth) && !usages.includes(anyUsage)) return false
-  const key = parsed.getExtension(x509.KeyUsagesExtension)?.usages
-  const wanted = x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyAgreement | x509.KeyUsageFlags.keyCertSign
+function forClients(parsed: TBSCertificate): boolean {
+  const usages = extension(parsed, id_ce_extKeyUsage, ExtendedKeyUsage)
+  if (usages && !usages.includes(id_kp_clientAuth) && !usages.includes(anyExtendedKeyUsage)) return false
+  const key = extension(parsed, id_ce_keyUsage, KeyUsage)?.toNumber()
+  const wanted = KeyUsageFlags.digitalSignature | KeyUsageFlags.keyAgreement | KeyUsageFlags.keyCertSign
   return key === undefined || (key & wanted) !== 0
 }

@@ -137,8 +137,19 @@ export const receiverMutants: readonly Mutant[] = [
     name: 'short-write-believed',
     breaks: 'a write that took half is taken for a whole one',
     file: `${shared}/durable.ts`,
-    find: 'done += bytesWritten',
-    replace: 'done += Math.max(bytesWritten, bytes.length)',
+    find: 'done += writeSync(fd, given, done)',
+    replace: 'done += Math.max(writeSync(fd, given, done), given.length)',
+    tries: [
+      { scenario: 'report', form: 'errno' },
+      { scenario: 'upload', form: 'errno' },
+    ],
+  },
+  {
+    name: 'short-batch-believed',
+    breaks: 'a batch of a body of which the disk took half is taken for a whole one',
+    file: `${receiver}/store/batch-writer.ts`,
+    find: 'rest = after(rest, bytesWritten)',
+    replace: 'rest = []',
     tries: [{ scenario: 'put', form: 'errno' }],
   },
   {

@@ -60,15 +60,18 @@ export async function measureCuts({ bytes, cuts, seed, say = () => undefined }: 
   }
 }
 
-/** Places of the whole transfer at which the connection of that moment ends, half of them with a reset. */
+/** However close two places are, what a connection says before its body does not end it. */
+const leastBytes = 64 * 1024
+
+/** Places of the whole transfer at which the connection of that moment ends, half of them with a reset. One that was passed over comes at once. */
 function cutter(proxy: ChaosProxy, bytes: number, cuts: number, random: Random, say: (line: string) => void) {
-  const places = Array.from({ length: cuts }, () => between(random, 64 * 1024, bytes)).sort((a, b) => a - b)
+  const places = Array.from({ length: cuts }, () => between(random, leastBytes, bytes)).sort((a, b) => a - b)
   return (): Plan => {
-    const next = places.find((place) => place > proxy.carried.up)
-    if (next === undefined || proxy.done.cut + proxy.done.reset >= cuts) return {}
+    const next = places[proxy.done.cut + proxy.done.reset]
+    if (next === undefined) return {}
     const act = random() < 0.5 ? 'cut' : 'reset'
     say(`next ${act} at ${formatSize(next)}`)
-    return { faults: [{ do: act, on: 'up', after: next - proxy.carried.up }] }
+    return { faults: [{ do: act, on: 'up', after: Math.max(leastBytes, next - proxy.carried.up) }] }
   }
 }
 

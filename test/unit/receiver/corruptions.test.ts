@@ -89,7 +89,8 @@ const kinds: readonly Kind[] = [
   },
   {
     name: 'missing row',
-    found: ['archive-without-row'],
+    // A row whose id was edited may have become the missing one.
+    found: ['archive-without-row', 'sidecar-differs'],
     damage: (store, id) => store.edit((lines) => lines.filter((_, k) => k !== store.lineOf(id))),
   },
   {
@@ -165,8 +166,8 @@ function receiptsInRows(store: Damaged): string[] {
 
 const look = (layout: StoreLayout) => Picture.take(layout, { hashes: 'always', running: () => false })
 
-/** @returns how many damages were found by their kind, with the episode or the index named */
-async function round(from: Original, damages: readonly { kind: Kind; id: string }[], random: Random): Promise<number> {
+/** @returns the damages that were not found by their kind, with the episode or the index named; and what was found */
+async function round(from: Original, damages: readonly { kind: Kind; id: string }[], random: Random): Promise<string[]> {
   const root = mkdtempSync(join(memory, 'cis490-corruptions-'))
   onTestFinished(() => rmSync(root, { recursive: true, force: true }))
   cpSync(from.root, root, { recursive: true, preserveTimestamps: true })
@@ -175,8 +176,9 @@ async function round(from: Original, damages: readonly { kind: Kind; id: string 
   for (const { kind, id } of damages) kind.damage(store, id, random)
   const picture = await look(store.layout)
   const found = picture.findings()
-  const told = damages.filter(({ kind, id }) =>
-    found.some((one) => kind.found.includes(one.kind) && (one.key?.id === id || one.at.startsWith('index.jsonl'))),
+  const missed = damages.filter(
+    ({ kind, id }) =>
+      !found.some((one) => kind.found.includes(one.kind) && (one.key?.id === id || one.at.startsWith('index.jsonl'))),
   )
   const { lost } = await repairStore(store.layout, picture)
   const what = damages.map(({ kind, id }) => `${kind.name} of ${id}`).join(', ')
@@ -190,17 +192,17 @@ async function round(from: Original, damages: readonly { kind: Kind; id: string 
   // What was hurt is kept, as far as it was there.
   for (const { kept } of lost) for (const path of kept) expect(existsSync(join(root, path)), path).toBe(true)
   rmSync(root, { recursive: true })
-  return told.length
+  return missed.map(({ kind, id }) => `${kind.name} of ${id}, among ${what}: ${JSON.stringify(found)}`)
 }
 
 test('200 damages: all are found, all are mended or written down, and nothing else changes', async () => {
   const random = randomFrom(seed)
   const from = await original()
-  let found = 0
+  const missed: string[] = []
   let injected = 0
   for (let k = 0; k < 5; k += 1)
     for (const kind of kinds) {
-      found += await round(from, [{ kind, id: from.ids[random(episodes)] as string }], random)
+      missed.push(...(await round(from, [{ kind, id: from.ids[random(episodes)] as string }], random)))
       injected += 1
     }
   for (let k = 0; k < 20; k += 1) {
@@ -208,10 +210,11 @@ test('200 damages: all are found, all are mended or written down, and nothing el
     const all = kinds.map((kind, n) => ({ kind, id: (ids[n] as { id: string }).id }))
     // The end of the file is damaged last: what follows it would be no end.
     const ordered = all.toSorted((a, b) => Number(a.kind.name === 'NUL tail') - Number(b.kind.name === 'NUL tail'))
-    found += await round(from, ordered, random)
+    missed.push(...(await round(from, ordered, random)))
     injected += ordered.length
   }
-  expect([injected, found]).toEqual([200, 200])
+  expect(missed).toEqual([])
+  expect(injected).toBe(200)
 })
 
 /** Of one episode its receipt is gone, and one character of its row is another. */

@@ -163,7 +163,7 @@ test('a bomb of 1 GiB of zeros is walked in little memory', () => {
   execFileSync('sh', ['-c', `truncate -s 1G ${dir}/zeros && tar -C ${dir} -cf - zeros | zstd -q > ${path} && rm ${dir}/zeros`])
   const module = new URL('../../../packages/receiver/src/archive/inspect.ts', import.meta.url).pathname
   const code = `import { inspect } from ${JSON.stringify(module)}
-    const found = await inspect(${JSON.stringify(path)}, ${statSync(path).size}, ${JSON.stringify(expected)}, 'full')
+    const found = await inspect({ path: ${JSON.stringify(path)}, bytes: ${statSync(path).size} }, ${JSON.stringify(expected)}, 'full')
     console.log(JSON.stringify({ fault: found.fault, peak: process.resourceUsage().maxRSS * 1024 }))`
   const run = spawnSync(process.execPath, ['--input-type=module-typescript', '-e', code], { encoding: 'utf8' })
   expect(run.stderr).toBe('')

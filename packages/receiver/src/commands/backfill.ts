@@ -60,7 +60,7 @@ async function run(options: BackfillOptions): Promise<void> {
 
 /** An archive without a sidecar gets one; recovery then writes its row. */
 async function giveSidecars(layout: StoreLayout, done: Backfilled): Promise<void> {
-  for await (const shelf of walkShelves(layout)) {
+  for (const shelf of walkShelves(layout)) {
     for (const id of shelf.archives) {
       if (shelf.sidecars.includes(id)) continue
       const path = join(shelf.path, `${id}.tar.zst`)

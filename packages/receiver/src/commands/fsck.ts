@@ -74,7 +74,7 @@ async function repair(layout: StoreLayout, options: FsckCommandOptions): Promise
 }
 
 async function lookWithBar(layout: StoreLayout, hashes: HashPolicy, beside = true): Promise<Picture> {
-  const total = await countArchives(layout)
+  const total = countArchives(layout)
   const progress = makeProgress({ label: 'fsck', total, unit: 'count', stream: process.stderr })
   const running = () => beside && storeIsBusy(layout)
   const picture = await Picture.take(layout, { hashes, running, onArchive: (done) => progress.update(done) })

@@ -52,7 +52,7 @@ export async function recover(layout: StoreLayout, index: IndexLog, onReading?: 
   const prunes = new Prunes(layout)
   await prunes.refresh()
   const missing: Receipt[] = []
-  for await (const shelf of walkShelves(layout)) {
+  for (const shelf of walkShelves(layout)) {
     await finishPrunes(shelf, prunes, done)
     await removeUnfinished(shelf, (key) => indexed.has(nameOf(key)) || prunes.has(key), done)
     for (const id of shelf.archives) {

@@ -55,8 +55,8 @@ export class Picture {
     const picture = new Picture(layout, options.hashes)
     picture.#uploading = await inodesOfUploads(layout)
     // The store first: an archive has its name before its row is written.
-    const shelves = await Array.fromAsync(walkShelves(layout))
-    picture.strangers.push(...(await Array.fromAsync(walkStrays(layout))))
+    const shelves = [...walkShelves(layout)]
+    picture.strangers.push(...walkStrays(layout))
     for (const shelf of shelves) for (const name of shelf.strangers) picture.strangers.push(join(shelf.path, name))
     await picture.#readOn()
     for (const key of keysOf(shelves, picture.index)) {

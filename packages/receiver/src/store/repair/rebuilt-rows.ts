@@ -42,7 +42,7 @@ function nameOf({ host, id }: EpisodeKey): string {
 /** A receipt counts with its archive, or when its episode was pruned. */
 async function goodReceipts(layout: StoreLayout, prunes: Prunes): Promise<Receipt[]> {
   const receipts: Receipt[] = []
-  for await (const { host, archives, sidecars } of walkShelves(layout))
+  for (const { host, archives, sidecars } of walkShelves(layout))
     for (const id of sidecars) {
       if (!archives.has(id) && !prunes.has({ host, id })) continue
       const receipt = receiptFor(parseObject(await readFile(layout.sidecar({ host, id }), 'utf8').catch(gone)), { host, id })

@@ -107,8 +107,8 @@ describe.each(['one PUT', 'a resumable upload'] as const)('%s over a connection 
     // An answer may come over another connection than the one that breaks.
     expect(sent.filter(({ broken }) => broken === 1).length).toBeGreaterThan(on === 'up' ? tenths.length - 1 : 4)
     if (way === 'a resumable upload' && keepsProgress.includes(what)) {
-      // On a machine that is very busy, one or another connection ends before anybody has read of it.
-      expect(sent.filter(({ resumedAt }) => resumedAt > 0).length).toBeGreaterThan(3)
+      // On a busy machine many a connection ends before anybody has read of it; what was read is kept, and wire/tenths holds that for each.
+      expect(sent.filter(({ resumedAt }) => resumedAt > 0)).not.toEqual([])
     }
   })
 })

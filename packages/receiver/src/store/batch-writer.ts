@@ -108,9 +108,10 @@ export class BatchWriter {
     for (let rest = batch; rest.length > 0; ) {
       const { bytesWritten } = await this.#file.writev(rest, this.#written)
       this.#written += bytesWritten
+      // After each part: where the next one fails, this is the end.
+      this.#onWritten(this.#written)
       rest = after(rest, bytesWritten)
     }
-    this.#onWritten(this.#written)
   }
 }
 

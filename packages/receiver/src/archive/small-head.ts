@@ -16,7 +16,7 @@ export const smallArchive = 256 << 10
 const maxContent = 1 << 20
 /** How far the walk looks, too. */
 const lookedAt = 256 << 10
-const block = 512
+const tarBlock = 512
 
 /** @param archive all bytes of it. @returns undefined where the walk has to judge */
 export function inspectSmallHead(archive: Buffer, expected: Expected): Inspection | undefined {
@@ -54,12 +54,12 @@ function contentOf(frame: Buffer): Buffer | undefined {
 
 function inspectTar(tar: Buffer, expected: Expected): Inspection | undefined {
   let found: Inspection | undefined
-  for (let at = 0; at + block <= tar.length; ) {
+  for (let at = 0; at + tarBlock <= tar.length; ) {
     const header = new Header(tar, at)
-    if (header.nullBlock) return isNull(tar, at + block) ? found : undefined
+    if (header.nullBlock) return isNull(tar, at + tarBlock) ? found : undefined
     if (!isOrdinary(header) || entryFault(header, expected.id) !== undefined) return undefined
-    const body = at + block
-    at = body + Math.ceil(header.size / block) * block
+    const body = at + tarBlock
+    at = body + Math.ceil(header.size / tarBlock) * tarBlock
     if (found) continue
     if (!isMeta(header.path, expected.id) || header.type === 'Directory' || at > tar.length) return undefined
     const verdict = judgeMeta(tar.toString('utf8', body, body + header.size), expected)
@@ -70,7 +70,7 @@ function inspectTar(tar: Buffer, expected: Expected): Inspection | undefined {
 }
 
 function isNull(tar: Buffer, at: number): boolean {
-  return at + block > tar.length || new Header(tar, at).nullBlock
+  return at + tarBlock > tar.length || new Header(tar, at).nullBlock
 }
 
 interface Ordinary {

@@ -13,7 +13,7 @@ again and again. At the end every acknowledged episode has to be there once, as 
   --minutes N    how long (default 10)
   --kills N      how often the receiver is killed (default 51 a minute)
   --agents N     agents (default 8)
-  --clients N    connections of raw clients (default 12, over four hosts)
+  --clients N    connections of raw clients (default 12, over two hosts)
   --seed N       decides over sizes, order, faults and kills (default: any; printed)
   --json FILE    write the result there too
   --dir DIR      make the folder of the run below DIR (default: the temporary one)

@@ -21,7 +21,7 @@ import { readStored } from './stored.ts'
 import { Workload } from './workload.ts'
 
 /** So many hosts share the raw clients' connections: a receiver bounds what one host may have open. */
-const rawHosts = 4
+const rawHosts = 2
 const recordEveryMs = 10_000
 const killAgentEveryMs = 20_000
 const progressMs = 5000

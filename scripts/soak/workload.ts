@@ -53,7 +53,7 @@ export class Workload {
     const dice = this.#random()
     if (dice < 0.03)
       return this.#wish('resumable', { id: this.#newId(), variant: between(this.#random, bigVariant, bigVariant + 1) })
-    if (dice < 0.3 || this.#settled.length === 0 || this.#recent.length === 0) return this.#fresh()
+    if (dice < 0.22 || this.#settled.length === 0 || this.#recent.length === 0) return this.#fresh()
     if (dice < 0.75) return this.#wish('replay', pick(this.#random, this.#settled))
     if (dice < 0.87)
       return this.#wish('conflict', { id: pick(this.#random, this.#settled).id, variant: between(this.#random, 1, 3) })

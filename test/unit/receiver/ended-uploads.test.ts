@@ -31,12 +31,37 @@ test('of one host no more answers are kept than so many; the oldest make way, th
   for (let k = 1; k <= keep + 3; k += 1) write(k, of7)
   await using uploads = await Uploads.open(layout, maxAgeMs, 0, hashes, keep)
   const kept = () => readdirSync(layout.uploads).filter((file) => file.endsWith('.json')).length
+  // Asked for before anybody has read them.
+  expect(uploads.find(name(4), 0)).toMatchObject({ finished: answer })
+  await uploads.expire(0)
   expect(kept()).toBe(keep + 1)
   expect([0, 1, 3, 4].map((k) => uploads.find(name(k), 0) !== undefined)).toEqual([true, false, false, true])
   const next = await uploads.create(of7, 0)
   await uploads.finish(next, answer, 200_000)
   expect(kept()).toBe(keep + 1)
   expect([uploads.find(name(4), 0), uploads.find(next.name, 0)]).toEqual([undefined, next])
+})
+
+test("a state without bytes and without an answer, and a torn one, are nobody's: they go at the next expiry", async () => {
+  const layout = new StoreLayout(scratchDir())
+  mkdirSync(layout.uploads, { recursive: true })
+  const times = { created_at: timestamp(0), expires_at: timestamp(100_000) }
+  writeFileSync(join(layout.uploads, 'u.json'), JSON.stringify({ ...facts('lost'), offset: 5, ...times }))
+  writeFileSync(join(layout.uploads, 'v.json'), '{"host":"lab')
+  await using uploads = await Uploads.open(layout, maxAgeMs, 0, hashes)
+  expect([uploads.find('u', 0), uploads.find('v', 0), uploads.open]).toEqual([undefined, undefined, 0])
+  expect(await uploads.expire(0)).toBe(0)
+  expect(readdirSync(layout.uploads)).toEqual([])
+})
+
+test('an answer that has expired while nobody served is called so, once it was looked for', async () => {
+  const layout = new StoreLayout(scratchDir())
+  mkdirSync(layout.uploads, { recursive: true })
+  const state = { ...facts('old'), offset: 5, created_at: timestamp(0), expires_at: timestamp(1000), finished: answer }
+  writeFileSync(join(layout.uploads, 'u.json'), JSON.stringify(state))
+  await using uploads = await Uploads.open(layout, maxAgeMs, 2000, hashes)
+  expect(uploads.find('u', 2000)).toBe('expired')
+  expect([await uploads.expire(2000), uploads.find('u', 2000), readdirSync(layout.uploads)]).toEqual([1, 'expired', []])
 })
 
 test('an upload whose answer is kept is not open, even if its bytes cannot be removed', async () => {

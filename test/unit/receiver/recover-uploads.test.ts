@@ -40,7 +40,7 @@ test.each<[string, Record<string, string | object>, string[], object]>([
   ['a whole upload stays', { 'u.json': state, 'u.part': '012345' }, ['u.json', 'u.part'], {}],
   ['bytes that were never told are cut', { 'u.json': state, 'u.part': '0123456789' }, ['u.json', 'u.part'], { uploads_cut: 1 }],
   ['fewer bytes than were told: gone, never less', { 'u.json': state, 'u.part': '01234' }, [], { uploads_broken: 1 }],
-  ['a state without bytes is gone', { 'u.json': state }, [], { uploads_broken: 1 }],
+  ['an answer without bytes is left to whoever asks for it', { 'u.json': { ...state, finished } }, ['u.json'], {}],
   ['bytes without a state are gone', { 'u.part': '012345' }, [], { uploads_broken: 1 }],
   ['a torn state is gone, with its bytes', { 'u.json': '{"host":"lab', 'u.part': '012345' }, [], { uploads_broken: 1 }],
   [
@@ -59,10 +59,11 @@ test.each<[string, Record<string, string | object>, string[], object]>([
   ['an answer stays, its bytes do not', { 'u.json': { ...state, finished }, 'u.part': '012345' }, ['u.json'], {}],
 ])('%s', async (_, files, left, counts) => {
   const folder = folderWith(files)
-  const { states, expired, ...done } = await recoverUploads(folder, now)
+  const { states, ended, expired, ...done } = await recoverUploads(folder, now)
   expect(readdirSync(folder).toSorted()).toEqual(left)
   expect(done).toEqual({ uploads_cut: 0, uploads_broken: 0, uploads_expired: 0, ...counts })
-  expect(states.size).toBe(left.includes('u.json') ? 1 : 0)
+  expect([...states.keys(), ...ended]).toEqual(left.includes('u.json') ? ['u'] : [])
+  expect(ended).toEqual('u.part' in files ? [] : left.includes('u.json') ? ['u'] : [])
   expect(expired).toEqual(done.uploads_expired ? ['u'] : [])
   if (left.includes('u.part')) expect(readFileSync(join(folder, 'u.part'), 'utf8')).toBe('012345')
 })

@@ -8,7 +8,6 @@ export const endedPerHost = 1000
 export class EndedUploads {
   readonly #perHost: number
   readonly #all = new Map<string, Upload>()
-  /** In the order of their ends. */
   readonly #ofHost = new Map<HostName, Set<Upload>>()
 
   constructor(perHost: number) {
@@ -23,13 +22,16 @@ export class EndedUploads {
     return this.#all.values()
   }
 
-  /** @returns the one that has to make way */
-  add(upload: Upload): Upload | undefined {
+  /** @returns those of its host that have to make way, the oldest first */
+  add(upload: Upload): Upload[] {
     this.#all.set(upload.name, upload)
     const { host } = upload.state
     const ofHost = this.#ofHost.get(host) ?? new Set()
     this.#ofHost.set(host, ofHost.add(upload))
-    return ofHost.size > this.#perHost ? ofHost.values().find((one) => one !== upload && !one.busy) : undefined
+    const surplus = ofHost.size - this.#perHost
+    if (surplus <= 0) return []
+    const others = [...ofHost].filter((one) => one !== upload && !one.busy)
+    return others.sort((a, b) => (a.state.expires_at < b.state.expires_at ? -1 : 1)).slice(0, surplus)
   }
 
   delete(upload: Upload): void {

@@ -15,6 +15,8 @@ export interface RecoveredUploads {
 
 export interface UploadsFound extends RecoveredUploads {
   readonly states: Map<string, UploadState>
+  /** Have no bytes any more: their answers are read when somebody asks for them. */
+  readonly ended: string[]
   readonly expired: string[]
 }
 
@@ -22,12 +24,18 @@ export interface UploadsFound extends RecoveredUploads {
 export async function recoverUploads(folder: string, now: number): Promise<UploadsFound> {
   await makeDir(folder)
   const states = new Map<string, UploadState>()
+  const ended: string[] = []
   const expired: string[] = []
   const done = { uploads_cut: 0, uploads_broken: 0, uploads_expired: 0 }
   // Read in place, as the shelves are: nobody else waits at a start.
-  const names = readdirSync(folder)
-  for (const file of names.filter((name) => name.endsWith('.json'))) {
+  const names = new Set(readdirSync(folder))
+  for (const file of names) {
     const name = file.slice(0, -'.json'.length)
+    if (file !== `${name}.json`) continue
+    if (!names.has(`${name}.part`)) {
+      ended.push(name)
+      continue
+    }
     const part = join(folder, `${name}.part`)
     const state = parseUploadState(readFileSync(join(folder, file), 'utf8'))
     const whole = state && (state.finished !== undefined || hasBytes(part, state.offset))
@@ -42,17 +50,18 @@ export async function recoverUploads(folder: string, now: number): Promise<Uploa
   }
   const kept = (file: string) => {
     const name = file.replace(/\.(?:part|json)$/, '')
+    if (name !== file && !names.has(`${name}.part`)) return true
     const state = states.get(name)
     return state !== undefined && name !== file && (file.endsWith('.json') || state.finished === undefined)
   }
-  const strangers = names.filter((file) => !kept(file))
+  const strangers = [...names].filter((file) => !kept(file))
   for (const file of strangers) {
     await removeFile(join(folder, file))
-    const withState = names.includes(file.replace(/\.part$/, '.json'))
+    const withState = names.has(file.replace(/\.part$/, '.json'))
     if (file.endsWith('.part') && !withState) done.uploads_broken += 1
   }
   if (strangers.length > 0) await syncDir(folder)
-  return { states, expired, ...done }
+  return { states, ended, expired, ...done }
 }
 
 function hasBytes(part: string, offset: number): boolean {

@@ -1,13 +1,16 @@
 /** All resumable uploads: those that are open, and the answers of those that ended. */
 import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type HostName, timestamp } from '@cis490/shared/ids.ts'
+import { removeFile } from '@cis490/shared/node/durable.ts'
 import type { EpisodeKey } from '../core/episode-key.ts'
 import { EndedUploads, endedPerHost } from './ended-uploads.ts'
 import type { HashPool } from './hashing/hash-pool.ts'
-import { type RecoveredUploads, recoverUploads } from './recover-uploads.ts'
+import { type RecoveredUploads, recoverUploads, type UploadsFound } from './recover-uploads.ts'
 import { Upload, type UploadPaths } from './upload.ts'
-import type { FinalAnswer, UploadState } from './upload-state.ts'
+import { type FinalAnswer, parseUploadState, type UploadState } from './upload-state.ts'
 
 /** Names of expired uploads that are remembered, so that their clients can be told. */
 const rememberedNames = 10_000
@@ -36,11 +39,16 @@ export class Uploads implements AsyncDisposable {
   readonly #open = new Map<string, Upload>()
   /** Apart, because every creation and every count looks through the open ones. */
   readonly #ended: EndedUploads
+  /** Ended before this start, and not asked for since. */
+  readonly #unread: Set<string>
   readonly #expired = new Set<string>()
 
-  private constructor(folders: UploadFolders, maxAgeMs: number, recovered: RecoveredUploads, hashes: HashPool, keep: number) {
+  private constructor(folders: UploadFolders, maxAgeMs: number, found: UploadsFound, hashes: HashPool, keep: number) {
+    const { states: _states, ended, expired, ...recovered } = found
     this.#hashes = hashes
     this.#ended = new EndedUploads(keep)
+    this.#unread = new Set(ended)
+    for (const name of expired) this.#rememberExpired(name)
     this.#folders = folders
     this.maxAgeMs = maxAgeMs
     this.recovered = recovered
@@ -48,6 +56,7 @@ export class Uploads implements AsyncDisposable {
 
   /**
    * Takes up what the folder holds: each part is cut to its synced offset, what is broken or has expired is removed.
+   * The answers of ended uploads can be many, and nobody may ask for them: they wait for a question or the next expiry.
    * @param hashes who hashes what is appended
    * @param keep ended uploads of one host whose answers are kept
    */
@@ -58,21 +67,19 @@ export class Uploads implements AsyncDisposable {
     hashes: HashPool,
     keep = endedPerHost,
   ): Promise<Uploads> {
-    const { states, expired, ...recovered } = await recoverUploads(folders.uploads, now)
-    const uploads = new Uploads(folders, maxAgeMs, recovered, hashes, keep)
-    const byAge = [...states].sort(([, a], [, b]) => Date.parse(a.expires_at) - Date.parse(b.expires_at))
-    for (const [name, state] of byAge) {
-      const upload = new Upload(name, uploads.#paths(name), state, hashes.running(state.length))
+    const found = await recoverUploads(folders.uploads, now)
+    const uploads = new Uploads(folders, maxAgeMs, found, hashes, keep)
+    for (const [name, state] of found.states) {
+      const upload = uploads.#made(name, state)
       if (upload.finished === undefined) uploads.#open.set(name, upload)
       else await uploads.#keepEnded(upload)
     }
-    for (const name of expired) uploads.#rememberExpired(name)
     return uploads
   }
 
   /** @returns 'expired' for one that is known to have been there */
   find(name: string, now: number): Upload | 'expired' | undefined {
-    const upload = this.#open.get(name) ?? this.#ended.get(name)
+    const upload = this.#open.get(name) ?? this.#ended.get(name) ?? this.#readEnded(name)
     if (this.#expired.has(name) || (upload && !upload.busy && upload.expiresAt <= now)) return 'expired'
     return upload?.gone ? undefined : upload
   }
@@ -92,7 +99,7 @@ export class Uploads implements AsyncDisposable {
   async create(facts: NewUpload, now: number): Promise<Upload> {
     const name = randomBytes(16).toString('hex')
     const times = { created_at: timestamp(now), expires_at: timestamp(now + this.maxAgeMs) }
-    const upload = new Upload(name, this.#paths(name), { ...facts, offset: 0, ...times }, this.#hashes.running(facts.length))
+    const upload = this.#made(name, { ...facts, offset: 0, ...times })
     this.#open.set(name, upload)
     try {
       await upload.begin()
@@ -118,8 +125,19 @@ export class Uploads implements AsyncDisposable {
   }
 
   async #keepEnded(upload: Upload): Promise<void> {
-    const oldest = this.#ended.add(upload)
-    if (oldest) await this.remove(oldest)
+    await Promise.all(this.#ended.add(upload).map((oldest) => this.remove(oldest)))
+  }
+
+  /** One that ended before this start. What is no answer is left to the next expiry. */
+  #readEnded(name: string): Upload | undefined {
+    if (!this.#unread.has(name)) return undefined
+    const paths = this.#paths(name)
+    const state = existsSync(paths.state) ? parseUploadState(readFileSync(paths.state, 'utf8')) : undefined
+    if (state?.finished === undefined) return undefined
+    this.#unread.delete(name)
+    const upload = this.#made(name, state)
+    this.#ended.add(upload)
+    return upload
   }
 
   /** Makes room for a new upload of a host: its oldest one goes, if that is forgotten. @returns the one that went */
@@ -154,6 +172,14 @@ export class Uploads implements AsyncDisposable {
   /** Removes what nobody has touched for its whole age. @returns how many */
   async expire(now: number): Promise<number> {
     let removed = 0
+    for (const name of this.#unread) {
+      const upload = this.#readEnded(name)
+      this.#unread.delete(name)
+      if (upload) await this.#keepEnded(upload)
+      else await removeFile(this.#paths(name).state)
+      // There may be very many: requests go in between.
+      await nextTurn()
+    }
     for (const upload of [...this.#open.values(), ...this.#ended.values()]) {
       if (upload.gone) this.#forget(upload)
       if (upload.gone || upload.busy || upload.expiresAt > now) continue
@@ -192,6 +218,10 @@ export class Uploads implements AsyncDisposable {
     this.#expired.add(name)
     const [oldest] = this.#expired
     if (this.#expired.size > rememberedNames && oldest !== undefined) this.#expired.delete(oldest)
+  }
+
+  #made(name: string, state: UploadState): Upload {
+    return new Upload(name, this.#paths(name), state, this.#hashes.running(state.length))
   }
 
   #paths(name: string): UploadPaths {

@@ -1,5 +1,6 @@
 /** A bench: shapes of load, one after the other, each compared in interleaved rounds. */
 import type { BenchOptions } from '../options.ts'
+import { FillMemory } from './fill-memory.ts'
 import type { Goal } from './goal.ts'
 import { describeMachine } from './machine.ts'
 import { Place } from './place.ts'
@@ -22,7 +23,13 @@ export async function runBench(
 ): Promise<BenchReport> {
   await using place = await Place.make(bench.need(options))
   const series: SeriesResult[] = []
-  const how = { rounds: options.rounds, judged: !options.quick, ...(onStep && { onStep }) }
+  const memory = new FillMemory(place.dir)
+  const how = {
+    rounds: options.rounds,
+    judged: !options.quick,
+    beforeRun: async () => void (options.quick || (await memory.fill())),
+    ...(onStep && { onStep }),
+  }
   for await (const one of bench.series(options, place)) series.push(await runSeries(one, how))
   return { benchmark: name, machine: describeMachine(), rounds: options.rounds, quick: options.quick, series }
 }

@@ -46,6 +46,8 @@ export interface RunOptions {
   readonly rounds: number
   /** Whether the run is long enough to hold it against the goals. */
   readonly judged: boolean
+  /** Run before each contender, outside of what is measured. */
+  readonly beforeRun?: () => Promise<void>
   onStep?(done: number, total: number, what: string): void
 }
 
@@ -60,6 +62,7 @@ export async function runSeries(series: Series, options: RunOptions): Promise<Se
     const round: Record<string, Readonly<Record<string, number>>> = {}
     for (const [step, contender] of rotate(series.contenders, k).entries()) {
       options.onStep?.(k * series.contenders.length + step, total, contender.name)
+      await options.beforeRun?.()
       const stop = noiseMeter()
       try {
         round[contender.name] = await contender.run(k)

@@ -1,6 +1,6 @@
 /** A bench: shapes of load, one after the other, each compared in interleaved rounds. */
 import type { BenchOptions } from '../options.ts'
-import { FillMemory } from './fill-memory.ts'
+import { FullMemory } from './full-memory.ts'
 import type { Goal } from './goal.ts'
 import { describeMachine } from './machine.ts'
 import { Place } from './place.ts'
@@ -23,7 +23,7 @@ export async function runBench(
 ): Promise<BenchReport> {
   await using place = await Place.make(bench.need(options))
   const series: SeriesResult[] = []
-  const memory = new FillMemory(place.dir)
+  using memory = new FullMemory(place.dir)
   const how = {
     rounds: options.rounds,
     judged: !options.quick,

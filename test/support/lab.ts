@@ -31,7 +31,7 @@ export class Lab implements AsyncDisposable {
   }
 
   /** The same, with the process. */
-  async startReceiverProgram(toml = ''): Promise<{ url: string; program: Program }> {
+  async startReceiverProgram(toml = '', env: NodeJS.ProcessEnv = {}): Promise<{ url: string; program: Program }> {
     const { server, caFile } = this.pki
     await writeFile(
       join(this.root, 'receiver.toml'),
@@ -39,7 +39,7 @@ export class Lab implements AsyncDisposable {
         `[tls]\ncert_file = "${server.certFile}"\nkey_file = "${server.keyFile}"\n[auth]\nclient_ca_file = "${caFile}"\n` +
         `[limits]\nheadroom = "0"\n[version_gate]\nrefresh = "50ms"\nrepo_path = "${this.repo.path}"\n${toml}`,
     )
-    const receiver = new Program('receiver', ['serve', '--config', join(this.root, 'receiver.toml')])
+    const receiver = new Program('receiver', ['serve', '--config', join(this.root, 'receiver.toml')], env)
     this.#receivers.push(receiver)
     const { url } = await receiver.line({ event: 'listening', listener: 'receiver' })
     await this.configureAgent(String(url))

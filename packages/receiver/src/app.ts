@@ -2,10 +2,9 @@
 import { statfsSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { UserError } from '@cis490/shared/node/cli.ts'
-import { ConfigError, readSecret } from '@cis490/shared/node/config-file.ts'
-import { makeDir } from '@cis490/shared/node/durable.ts'
-import { messageOf } from '@cis490/shared/node/errno.ts'
+import { readSecret } from '@cis490/shared/node/config-file.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
+import type { SelfLook } from '@cis490/shared/self-look.ts'
 import type { ReceiverConfig } from './config.ts'
 import { VersionGate } from './forge/version-gate.ts'
 import { listenForOperator, operatorFor } from './http/admin-socket.ts'
@@ -17,9 +16,10 @@ import { type Peer, PeerCheck } from './http/peer.ts'
 import { UploadsRunning } from './http/uploads-running.ts'
 import { expireUploads } from './jobs/expire-uploads.ts'
 import { connectionsOfHosts, makeListeners } from './listeners.ts'
+import { lookAtSelf } from './look-at-self.ts'
 import { checkExposure, peerOptions, readTls, reloadEach } from './material.ts'
 import { openHeartbeats } from './open-heartbeats.ts'
-import { openEpisodes, openHashing, recoverStore } from './open-store.ts'
+import { makeStateDir, openEpisodes, openHashing, openUploads, recoverStore } from './open-store.ts'
 import { ReceiptSigner } from './receipts/signer.ts'
 import { dispatcher, shuttingDown } from './routes/dispatch.ts'
 import { type EpisodesPorts, episodesRoute } from './routes/episodes.ts'
@@ -27,14 +27,12 @@ import { putReportRoute } from './routes/put-report.ts'
 import { opsRoutes, receiverRoutes, type SmallPorts } from './routes/small.ts'
 import { type UploadsPorts, uploadsRoute } from './routes/uploads.ts'
 import { EventLog } from './store/event-log.ts'
-import type { HashPool } from './store/hashing/hash-pool.ts'
 import { IndexLog } from './store/index-log.ts'
 import { knownStore } from './store/known.ts'
 import { StoreLayout } from './store/layout.ts'
 import { RejectLog } from './store/reject-log.ts'
 import { Reports } from './store/reports.ts'
 import { lockStoreSoon } from './store/store-lock.ts'
-import { Uploads } from './store/uploads.ts'
 
 /** How long a load balancer gets to see that this receiver is going. */
 const lameDuckMs = 2000
@@ -47,6 +45,8 @@ export interface Receiver {
   readonly opsUrl: string
   /** Resolves with the reason when the store is in doubt and the process has to be started anew. */
   readonly failed: Promise<unknown>
+  /** How it is, for the service manager. Rejects, or never ends, where the store does not answer. */
+  look(): Promise<SelfLook>
   /** Takes up changed certificates and keys, each file on its own. @throws ConfigError for those that stay as they were */
   reload(): void
   /** @param announce answer 503 for a moment before the listener closes */
@@ -204,6 +204,16 @@ export async function startReceiver(
     url,
     opsUrl,
     failed,
+    look: () =>
+      lookAtSelf({
+        storeFile: layout.index,
+        inDoubt: state.poisoned,
+        url,
+        connections: ofHosts.open,
+        bodies: running.bodies,
+        gateAge: gate.status().age_s,
+        freeBytes,
+      }),
     reload: () => {
       reloadEach([
         () => {
@@ -227,21 +237,5 @@ export async function startReceiver(
       await running.idle()
       await owned.disposeAsync()
     },
-  }
-}
-
-async function openUploads(layout: StoreLayout, maxAgeMs: number, hashes: HashPool, log: Logger): Promise<Uploads> {
-  const uploads = await Uploads.open(layout, maxAgeMs, Date.now(), hashes)
-  const { recovered } = uploads
-  if (Object.values(recovered).some((count) => count > 0))
-    log.warn({ event: 'recovered', ...recovered }, 'cut uploads to what was told of them')
-  return uploads
-}
-
-async function makeStateDir(path: string): Promise<void> {
-  try {
-    await makeDir(path)
-  } catch (error) {
-    throw new ConfigError(`state_dir: cannot make ${path}: ${messageOf(error).split(',')[0]}`)
   }
 }

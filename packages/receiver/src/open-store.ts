@@ -2,12 +2,25 @@
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { UserError } from '@cis490/shared/node/cli.ts'
+import { ConfigError } from '@cis490/shared/node/config-file.ts'
+import { makeDir } from '@cis490/shared/node/durable.ts'
+import { messageOf } from '@cis490/shared/node/errno.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { Episodes, type SidecarDamage } from './store/episodes.ts'
 import { HashPool } from './store/hashing/hash-pool.ts'
 import type { IndexLog } from './store/index-log.ts'
 import type { StoreLayout } from './store/layout.ts'
 import { recover } from './store/recover.ts'
+import { Uploads } from './store/uploads.ts'
+
+/** @throws ConfigError for a folder that cannot be made */
+export async function makeStateDir(path: string): Promise<void> {
+  try {
+    await makeDir(path)
+  } catch (error) {
+    throw new ConfigError(`state_dir: cannot make ${path}: ${messageOf(error).split(',')[0]}`)
+  }
+}
 
 /** @throws UserError for a store that is only half restored */
 export async function recoverStore(layout: StoreLayout, index: IndexLog, log: Logger): Promise<void> {
@@ -47,4 +60,12 @@ export function openHashing(log: Logger): HashPool {
   return new HashPool(Math.max(1, availableParallelism() - 1), (error) =>
     log.warn({ event: 'hash-worker-ended', err: error }, 'a thread that hashes has ended; what it had is hashed anew'),
   )
+}
+
+export async function openUploads(layout: StoreLayout, maxAgeMs: number, hashes: HashPool, log: Logger): Promise<Uploads> {
+  const uploads = await Uploads.open(layout, maxAgeMs, Date.now(), hashes)
+  const { recovered } = uploads
+  if (Object.values(recovered).some((count) => count > 0))
+    log.warn({ event: 'recovered', ...recovered }, 'cut uploads to what was told of them')
+  return uploads
 }

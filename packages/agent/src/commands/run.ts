@@ -2,11 +2,14 @@
 import { build } from '@cis490/shared/node/build.ts'
 import { addCommand, exit } from '@cis490/shared/node/cli.ts'
 import { makeLogger } from '@cis490/shared/node/log.ts'
+import { Presence } from '@cis490/shared/node/presence.ts'
+import { takeServiceManager } from '@cis490/shared/node/service-manager.ts'
 import type { Command } from 'commander'
 import { makeApp } from '../app.ts'
 import { defaultConfigFile } from '../config.ts'
 import { type AgentContext, action, type CommandOptions, openOutbox, readConfig, takeAgentLock } from './context.ts'
 import { heartbeatLoop } from './heartbeat.ts'
+import { lookAtSelf } from './look-at-self.ts'
 import { reload, scanLoop, shipLoop } from './loops.ts'
 import { endOnSignal } from './signals.ts'
 import { Wake } from './wake.ts'
@@ -19,6 +22,7 @@ export function registerRun(program: Command): void {
 async function run(options: CommandOptions): Promise<number> {
   const config = readConfig(options)
   const log = makeLogger(process.stdout)
+  const manager = takeServiceManager(log)
   using ending = endOnSignal()
   await using stack = new AsyncDisposableStack()
   stack.use(await takeAgentLock(config, 'daemon'))
@@ -33,11 +37,14 @@ async function run(options: CommandOptions): Promise<number> {
       if (reload(app, context)) shipWake.ring()
     }),
   )
+  const presence = stack.use(new Presence(manager, () => lookAtSelf(context, app), log))
+  ending.signal.addEventListener('abort', () => void presence.stop())
   log.info({ event: 'up', host: app.shipping.client().host, version: build.version, commit: build.commit }, 'agent is up')
   await Promise.all([
     scanLoop(context, app, ending.signal, scanWake, () => shipWake.ring()),
     shipLoop(context, app, ending.signal, shipWake),
     heartbeatLoop(context, app, ending.signal),
+    presence.begin(),
   ])
   log.info({ event: 'down' }, 'agent is down')
   return exit.clean

@@ -3,6 +3,9 @@ import { addCommand, type CommonOptions, exit } from '@cis490/shared/node/cli.ts
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { makeLogger } from '@cis490/shared/node/log.ts'
+import { Presence } from '@cis490/shared/node/presence.ts'
+import { takeServiceManager } from '@cis490/shared/node/service-manager.ts'
+import { statusWord } from '@cis490/shared/self-look.ts'
 import type { Command } from 'commander'
 import { startReceiver } from '../app.ts'
 import { defaultConfigFile, ReceiverConfig } from '../config.ts'
@@ -14,8 +17,12 @@ export function registerServe(program: Command): void {
 async function serve(options: CommonOptions): Promise<void> {
   const log = makeLogger(process.stdout, 'info', undefined, true)
   const config = loadConfig(options.config, ReceiverConfig)
+  const manager = takeServiceManager(log)
   const asked = nextSignal()
+  void manager?.tell(statusWord('looks through the store'))
   const receiver = await startReceiver(config, log)
+  const presence = new Presence(manager, receiver.look, log)
+  void presence.begin()
   const onHangup = () => {
     try {
       receiver.reload()
@@ -28,8 +35,10 @@ async function serve(options: CommonOptions): Promise<void> {
   const reason = await Promise.race([asked, receiver.failed.then((error) => ({ error }))])
   if (typeof reason !== 'string') log.fatal({ err: reason.error }, 'the store is in doubt; a restart finds out what is there')
   else log.info({ event: 'stopping', signal: reason }, 'stopping')
+  void presence.stop()
   // Ctrl-C is a person who waits; SIGTERM comes from a service manager with a load balancer that has to notice.
   await receiver.stop(reason === 'SIGTERM')
+  await presence.stop()
   log.info({ event: 'stopped' }, 'stopped')
   process.exitCode = typeof reason === 'string' ? exit.clean : exit.undetermined
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
+import { exposureOf, limitOf, withoutReason } from '../../scripts/units/exposure.ts'
 import { read, root } from './documents.ts'
 
 const run = promisify(execFile)
@@ -35,6 +36,16 @@ describe.each(services)('%s', (unit) => {
     expect(values(unit, 'NoNewPrivileges')).toEqual(['yes'])
     expect(values(unit, 'CapabilityBoundingSet')).toEqual([''])
     if (values(unit, 'Restart').length > 0) expect(values(unit, 'RestartPreventExitStatus')).toEqual(['78'])
+    expect(values(unit, 'Environment')).toEqual(['NODE_COMPILE_CACHE=%C/cis490'])
+    expect(values(unit, 'CacheDirectory')).toEqual(['cis490'])
+  })
+
+  test('is a daemon that says when it is ready and that it is well, or runs once', () => {
+    const daemon = ['run', 'serve'].includes(words[0] as string)
+    expect(values(unit, 'Type')).toEqual([daemon ? 'notify' : 'oneshot'])
+    // A child carries the words.
+    expect(values(unit, 'NotifyAccess')).toEqual(daemon ? ['all'] : [])
+    expect(values(unit, 'WatchdogSec')).toEqual(daemon ? ['3min'] : [])
   })
 })
 
@@ -52,9 +63,36 @@ const analyze = (() => {
   }
 })()
 
-test.skipIf(!analyze)('systemd accepts every unit', async () => {
-  mkdirSync(folder, { recursive: true })
-  for (const unit of units) writeFileSync(join(folder, unit), read(`etc/systemd/${unit}`).replaceAll(checkout, root))
-  const { stderr } = await run('systemd-analyze', ['verify', '--man=no', ...units.map((unit) => join(folder, unit))])
-  expect(stderr.split('\n').filter((line) => line.includes('cis490'))).toEqual([])
+describe.skipIf(!analyze)('by systemd-analyze', () => {
+  test.each(services)('%s leaves no more open than it may, and says why', async (unit) => {
+    const { exposure, limit, unexplained } = await exposureOf(`${root}/etc/systemd/${unit}`)
+    expect(exposure).toBeLessThanOrEqual(limit)
+    expect(unexplained).toEqual([])
+  })
+
+  test('a unit that is not hardened is over every limit', async () => {
+    const plain = join(folder, 'cis490-plain.service')
+    writeFileSync(plain, '[Service]\nExecStart=/bin/true\n')
+    const { exposure, open, unexplained } = await exposureOf(plain)
+    expect(exposure).toBeGreaterThan(limitOf('cis490-doctor-check.service'))
+    expect(open).toContain('ProtectSystem')
+    expect(unexplained).toEqual(open)
+  })
+
+  test('systemd accepts every unit', async () => {
+    mkdirSync(folder, { recursive: true })
+    for (const unit of units) writeFileSync(join(folder, unit), read(`etc/systemd/${unit}`).replaceAll(checkout, root))
+    const { stderr } = await run('systemd-analyze', ['verify', '--man=no', ...units.map((unit) => join(folder, unit))])
+    expect(stderr.split('\n').filter((line) => line.includes('cis490'))).toEqual([])
+  })
+})
+
+test('the daemons, and whatever is not named, may leave 1.5 of 10 open; what runs checks of the site 4', () => {
+  const judged = services.map((unit) => `${unit} ${limitOf(unit)}`)
+  expect(judged).toEqual(services.map((unit) => `${unit} ${unit === 'cis490-doctor-check.service' ? 4 : 1.5}`))
+})
+
+test('a reason stands in a comment, behind the name and a colon', () => {
+  const text = '# UMask: the group reads.\nProtectHome=no\n# PrivateNetwork\n'
+  expect(withoutReason(text, ['UMask', 'ProtectHome', 'PrivateNetwork'])).toEqual(['ProtectHome', 'PrivateNetwork'])
 })

@@ -1,6 +1,7 @@
 /** Second copies make room for what is new: each has its tombstone before it goes. */
-import { existsSync, readFileSync, utimesSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseObject } from '@cis490/shared/jsonl.ts'
 import { checkAgent, restartAgent, shipOnce } from '../agent/check.ts'
 import { besideReceiver, paths, placeReceiver, prepareHost } from '../agent/place.ts'
 import { commits } from '../receiver/place.ts'
@@ -19,6 +20,25 @@ function look(place: Place): Finding[] {
     .filter((id) => !existsSync(join(episodes, id)) && !existsSync(join(episodes, `.deleting-${id}`)))
     .filter((id) => !tombstones.includes(`"id":"${id}"`))
     .map((id) => ({ kind: 'lost', detail: `the second copy of ${id} is gone without a tombstone` }))
+}
+
+/** The recovery form goes on with a copy of the disk. Second copies are newer than their delivery there: they stay, and somebody has to make room. */
+function wereCopied(place: Place): boolean {
+  const { episodes, state } = paths(place)
+  const newest = new Map(
+    readLines(join(state, 'packed.jsonl')).map(({ id, newest_change_ns: ns }) => [String(id), BigInt(String(ns))]),
+  )
+  const changed = (id: string) => statSync(join(episodes, id, 'telemetry.bin'), { bigint: true }).ctimeNs > (newest.get(id) ?? 0n)
+  const left = copies.filter((id) => existsSync(join(episodes, id)) && newest.has(id))
+  return left.length > 0 && left.every(changed)
+}
+
+function readLines(path: string): Record<string, unknown>[] {
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  return text.split('\n').flatMap((line) => {
+    const row = parseObject(line)
+    return row ? [row] : []
+  })
 }
 
 export const quota: Scenario = {
@@ -43,5 +63,5 @@ export const quota: Scenario = {
     })
   },
   restart: (place) => restartAgent(place, crowded),
-  check: (place, checked) => checkAgent(place, checked, { more: crowded, look }),
+  check: (place, checked) => checkAgent(place, checked, { more: wereCopied(place) ? keep : crowded, look }),
 }

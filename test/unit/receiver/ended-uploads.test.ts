@@ -64,6 +64,30 @@ test('an answer that has expired while nobody served is called so, once it was l
   expect([await uploads.expire(2000), uploads.find('u', 2000), readdirSync(layout.uploads)]).toEqual([1, 'expired', []])
 })
 
+test('an answer that cannot be read at one expiry is neither taken for none nor the end of the receiver', async () => {
+  const layout = new StoreLayout(scratchDir())
+  mkdirSync(join(layout.uploads, 'u.json'), { recursive: true })
+  await using uploads = await Uploads.open(layout, maxAgeMs, 0, hashes)
+  expect(await uploads.expire(0)).toBe(0)
+  rmSync(join(layout.uploads, 'u.json'), { recursive: true })
+  const state = { ...facts('back'), offset: 5, created_at: timestamp(0), expires_at: timestamp(100_000), finished: answer }
+  writeFileSync(join(layout.uploads, 'u.json'), JSON.stringify(state))
+  expect(await uploads.expire(0)).toBe(0)
+  expect(uploads.find('u', 0)).toMatchObject({ finished: answer })
+})
+
+test('a stop ends a long look through the answers', async () => {
+  const layout = new StoreLayout(scratchDir())
+  mkdirSync(layout.uploads, { recursive: true })
+  for (const name of ['u', 'v']) writeFileSync(join(layout.uploads, `${name}.json`), '{')
+  await using uploads = await Uploads.open(layout, maxAgeMs, 0, hashes)
+  const stop = new AbortController()
+  const looking = uploads.expire(0, stop.signal)
+  stop.abort()
+  await looking
+  expect(readdirSync(layout.uploads)).toHaveLength(1)
+})
+
 test('an upload whose answer is kept is not open, even if its bytes cannot be removed', async () => {
   const layout = new StoreLayout(scratchDir())
   await using uploads = await Uploads.open(layout, maxAgeMs, 0, hashes)

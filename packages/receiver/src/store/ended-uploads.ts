@@ -22,16 +22,26 @@ export class EndedUploads {
     return this.#all.values()
   }
 
-  /** @returns those of its host that have to make way, the oldest first */
-  add(upload: Upload): Upload[] {
+  add(upload: Upload): void {
     this.#all.set(upload.name, upload)
     const { host } = upload.state
     const ofHost = this.#ofHost.get(host) ?? new Set()
     this.#ofHost.set(host, ofHost.add(upload))
+  }
+
+  /** Those of a host that have to make way: the oldest that nobody is at. */
+  surplusOf(host: HostName): Upload[] {
+    const ofHost = this.#ofHost.get(host) ?? new Set()
     const surplus = ofHost.size - this.#perHost
     if (surplus <= 0) return []
-    const others = [...ofHost].filter((one) => one !== upload && !one.busy)
-    return others.sort((a, b) => (a.state.expires_at < b.state.expires_at ? -1 : 1)).slice(0, surplus)
+    const idle = [...ofHost].filter((one) => !one.busy)
+    if (surplus > 1) return idle.sort(byEnd).slice(0, surplus)
+    const [first] = idle
+    return first ? [idle.reduce((oldest, one) => (byEnd(one, oldest) < 0 ? one : oldest), first)] : []
+  }
+
+  hosts(): Iterable<HostName> {
+    return this.#ofHost.keys()
   }
 
   delete(upload: Upload): void {
@@ -40,4 +50,9 @@ export class EndedUploads {
     ofHost?.delete(upload)
     if (ofHost?.size === 0) this.#ofHost.delete(upload.state.host)
   }
+}
+
+/** ISO times sort as text. */
+function byEnd(a: Upload, b: Upload): number {
+  return a.state.expires_at < b.state.expires_at ? -1 : 1
 }

@@ -1,10 +1,11 @@
 /** All resumable uploads: those that are open, and the answers of those that ended. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type HostName, timestamp } from '@cis490/shared/ids.ts'
 import { removeFile } from '@cis490/shared/node/durable.ts'
+import { isErrno, isSystemError } from '@cis490/shared/node/errno.ts'
 import type { EpisodeKey } from '../core/episode-key.ts'
 import { EndedUploads, endedPerHost } from './ended-uploads.ts'
 import type { HashPool } from './hashing/hash-pool.ts'
@@ -125,14 +126,18 @@ export class Uploads implements AsyncDisposable {
   }
 
   async #keepEnded(upload: Upload): Promise<void> {
-    await Promise.all(this.#ended.add(upload).map((oldest) => this.remove(oldest)))
+    this.#ended.add(upload)
+    await this.#trim(upload.state.host)
   }
 
-  /** One that ended before this start. What is no answer is left to the next expiry. */
+  async #trim(host: HostName): Promise<void> {
+    await Promise.all(this.#ended.surplusOf(host).map((oldest) => this.remove(oldest)))
+  }
+
+  /** One that ended before this start. What is no answer is left to the next expiry. @throws the system's error where it cannot be read */
   #readEnded(name: string): Upload | undefined {
     if (!this.#unread.has(name)) return undefined
-    const paths = this.#paths(name)
-    const state = existsSync(paths.state) ? parseUploadState(readFileSync(paths.state, 'utf8')) : undefined
+    const state = parseUploadState(readIfThere(this.#paths(name).state))
     if (state?.finished === undefined) return undefined
     this.#unread.delete(name)
     const upload = this.#made(name, state)
@@ -169,25 +174,37 @@ export class Uploads implements AsyncDisposable {
     return this.#moving(now).reduce((sum, { state }) => sum + (state.host === host ? state.length : 0), 0)
   }
 
-  /** Removes what nobody has touched for its whole age. @returns how many */
-  async expire(now: number): Promise<number> {
+  /** Removes what nobody has touched for its whole age, and answers that are too many. @param signal ends it early. @returns how many had expired */
+  async expire(now: number, signal?: AbortSignal): Promise<number> {
+    await this.#readAllEnded(signal)
     let removed = 0
-    for (const name of this.#unread) {
-      const upload = this.#readEnded(name)
-      this.#unread.delete(name)
-      if (upload) await this.#keepEnded(upload)
-      else await removeFile(this.#paths(name).state)
-      // There may be very many: requests go in between.
-      await nextTurn()
-    }
     for (const upload of [...this.#open.values(), ...this.#ended.values()]) {
+      if (signal?.aborted) break
       if (upload.gone) this.#forget(upload)
       if (upload.gone || upload.busy || upload.expiresAt > now) continue
       this.#rememberExpired(upload.name)
       await this.remove(upload)
       removed += 1
     }
+    for (const host of [...this.#ended.hosts()]) if (!signal?.aborted) await this.#trim(host)
     return removed
+  }
+
+  /** What cannot be read or removed now is tried again the next time. */
+  async #readAllEnded(signal?: AbortSignal): Promise<void> {
+    for (const name of this.#unread) {
+      if (signal?.aborted) return
+      try {
+        if (!this.#readEnded(name)) {
+          await removeFile(this.#paths(name).state)
+          this.#unread.delete(name)
+        }
+      } catch (error) {
+        if (!isSystemError(error)) throw error
+      }
+      // There may be very many: requests go in between.
+      await nextTurn()
+    }
   }
 
   /** Waits until whoever has a turn has settled. */
@@ -237,4 +254,14 @@ function isSame(state: UploadState, facts: UploadFacts): boolean {
     state.stamp === facts.stamp &&
     state.schema_version === facts.schema_version
   )
+}
+
+/** @returns nothing where there is no such file. @throws the system's error for any other reason */
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return ''
+    throw error
+  }
 }

@@ -3,6 +3,11 @@ export function isErrno(error: unknown, ...codes: string[]): error is NodeJS.Err
   return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }
 
+/** What a call of the system was answered with, whatever it was. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error
+}
+
 /** What went wrong in one line, for a person. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)

@@ -61,9 +61,34 @@ function withKey(least: Record<string, unknown>, key: string, literal: string): 
   return `${own}${name} = ${literal}\n${tables.join('\n')}`
 }
 
+interface ExampleLine {
+  readonly key: string
+  readonly literal: string
+  readonly comment: string
+}
+
+/** Every line of an example that sets a key, or would without its first character. */
+function exampleLines(text: string): ExampleLine[] {
+  let table = ''
+  return text.split('\n').flatMap((line) => {
+    table = /^(?:# )?\[([\w.]+)\]/.exec(line)?.[1]?.concat('.') ?? table
+    const found = /^(?:# )?(\w+) = ("[^"]*"|\S+)(?: +# (.*))?$/.exec(line)
+    if (!found) return []
+    return [{ key: `${table}${found[1]}`, literal: found[2] as string, comment: found[3] ?? '' }]
+  })
+}
+
 describe.each(programs)('$name', ({ name, program, schema, path, least }) => {
   const rows = tableRows(section(read('OPERATIONS.md'), `### ${name}`), 'key')
   const documented = rows.map((cells) => ({ key: codeWord(cells[0]), value: cells[1] as string, text: cells[2] as string }))
+
+  /** The least file in which this key can stand. */
+  const withRequired = (key: string): Record<string, unknown> => {
+    const table = key.split('.').slice(0, -1).join('.')
+    const siblings = documented.filter((row) => row.value === 'required' && row.key.startsWith(`${table}.`))
+    const required = Object.fromEntries(siblings.map((row) => [row.key.slice(table.length + 1), 'https://receiver.lab:8443']))
+    return siblings.length > 0 ? { ...least, [table]: required } : least
+  }
 
   test('every key of the schema stands in OPERATIONS.md, and no other', () => {
     expect(documented.map(({ key }) => key).toSorted()).toEqual(schemaKeys(schema).toSorted())
@@ -72,10 +97,7 @@ describe.each(programs)('$name', ({ name, program, schema, path, least }) => {
   test.each(documented)('$key: the documented default is what leaving it out means', ({ key, value, text }) => {
     expect(text).toMatch(/\w{3}/)
     if (value === 'required' || value === 'none') return
-    const table = key.split('.').slice(0, -1).join('.')
-    const siblings = documented.filter((row) => row.value === 'required' && row.key.startsWith(`${table}.`))
-    const required = Object.fromEntries(siblings.map((row) => [row.key.slice(table.length + 1), 'https://receiver.lab:8443']))
-    const base = siblings.length > 0 ? { ...least, [table]: required } : least
+    const base = withRequired(key)
     const set = parseConfig(withKey(base, key, codeWord(value)), name, schema)
     expect(set).toEqual(parseConfig(stringify(base), name, schema))
   })
@@ -92,10 +114,23 @@ describe.each(programs)('$name', ({ name, program, schema, path, least }) => {
 
   const acting = documented.filter(({ text }) => !text.startsWith('reserved'))
 
-  test('every key that has an effect can be found in the example, and no other', () => {
-    const example = read(`etc/${name}.example`)
-    const inExample = [...example.matchAll(/^(?:# )?(\w+) = /gm)].map((match) => match[1] as string)
-    expect(new Set(inExample)).toEqual(new Set(acting.map(({ key }) => leafOf(key))))
+  const example = exampleLines(read(`etc/${name}.example`))
+
+  test('every key that has an effect can be found in the example, once, and no other', () => {
+    expect(example.map(({ key }) => key).toSorted()).toEqual(acting.map(({ key }) => key).toSorted())
+  })
+
+  test.each(example)('$key: its line in the example has its default, or names it in the comment', ({ key, literal, comment }) => {
+    const named = /(?:^|; )(required|none|default: (.*))$/.exec(comment)
+    const value = documented.find((row) => row.key === key)?.value
+    if (value === 'required' || value === 'none') {
+      expect(named?.[1]).toBe(value)
+      return
+    }
+    expect(comment, 'a comment says what the key is for').toMatch(/\w{3}/)
+    const base = withRequired(key)
+    const text = withKey(base, key, named?.[2] ?? literal)
+    expect(parseConfig(text, name, schema)).toEqual(parseConfig(stringify(base), name, schema))
   })
 
   test('every key that is not called reserved is read somewhere outside of the schema', () => {

@@ -6,7 +6,7 @@ import { parseObject, splitLines } from '@cis490/shared/jsonl.ts'
 import { hostFiles } from '../../test/support/pki.ts'
 import { between, pick, seeded } from '../../test/support/seeded.ts'
 import { type Child, Children, programs } from '../local-fleet/children.ts'
-import type { HeldReceipt } from './check.ts'
+import type { HeldReceipt, StoredRow } from './check.ts'
 import { cpuSeconds } from './cpu.ts'
 import type { SoakPlace } from './place.ts'
 
@@ -152,5 +152,5 @@ reserve = "1MiB"
 
 async function receiptsOf(host: LabHost): Promise<HeldReceipt[]> {
   const bytes = await readFile(join(host.state, 'receipts.jsonl')).catch(() => Buffer.alloc(0))
-  return splitLines(bytes).lines.map((line) => parseObject(line) as unknown as HeldReceipt)
+  return splitLines(bytes).lines.map((text) => ({ ...(parseObject(text) as unknown as StoredRow), text }))
 }

@@ -13,6 +13,8 @@ export type ViolationKind =
   | 'receipt-changed'
   | 'stamp-lost'
   | 'refused-but-stored'
+  | 'stored-unasked'
+  | 'sidecar-missing'
   | 'conflict-with-nothing'
   | 'stale-read'
   | 'unexpected-answer'
@@ -47,10 +49,13 @@ export interface Stored {
 }
 
 /** A receipt that an agent holds. */
-export type HeldReceipt = Pick<StoredRow, 'host' | 'id' | 'sha256'>
+export interface HeldReceipt extends StoredRow {
+  /** As the agent wrote it down. */
+  readonly text: string
+}
 
 /** Answers that an honest upload may get from a healthy receiver on a bad line. */
-const expectedCodes = new Set([
+export const expectedCodes: ReadonlySet<string> = new Set([
   'content-conflict',
   'upload-in-progress',
   'overloaded',
@@ -75,13 +80,11 @@ export function checkHistory(
   }
   checkStore(stored, rows, say)
   const byKey = Map.groupBy(puts, keyOf)
+  const heldKeys = new Set(held.map(keyOf))
+  for (const key of rows.keys())
+    if (!byKey.has(key) && !heldKeys.has(key)) say('stored-unasked', key, 'nobody sent this, or its sender holds no receipt')
   for (const [key, all] of byKey) checkEpisode(key, all, rows.get(key), stored.sidecars.get(key), say)
-  for (const receipt of held) {
-    const row = rows.get(keyOf(receipt))
-    if (!row) say('lost', keyOf(receipt), `an agent holds a receipt for ${receipt.sha256}; there is no row`)
-    else if (row.sha256 !== receipt.sha256)
-      say('two-hashes', keyOf(receipt), `an agent holds a receipt for ${receipt.sha256}; the row says ${row.sha256}`)
-  }
+  for (const receipt of held) checkHeld(receipt, rows.get(keyOf(receipt)), stored.sidecars.get(keyOf(receipt)), say)
   checkReads(reads, byKey, rows, say)
   return found
 }
@@ -95,8 +98,21 @@ function checkStore(stored: Stored, rows: ReadonlyMap<string, StoredRow>, say: S
     else if (file !== row.sha256) say('file-differs', key, `the row says ${row.sha256}; the archive is ${file}`)
   }
   for (const key of stored.files.keys()) if (!rows.has(key)) say('file-without-row', key, 'an archive without a row')
+  for (const key of rows.keys()) if (!stored.sidecars.has(key)) say('sidecar-missing', key, 'a row without its sidecar')
+  for (const key of stored.sidecars.keys()) if (!rows.has(key)) say('file-without-row', key, 'a sidecar without a row')
   for (const name of stored.incoming) say('left-in-incoming', `incoming/${name}`, 'nothing runs any more')
   for (const line of stored.chain) say('broken-chain', 'index.jsonl', line)
+}
+
+function checkHeld(receipt: HeldReceipt, row: StoredRow | undefined, sidecar: string | undefined, say: Say): void {
+  const key = keyOf(receipt)
+  if (!row) say('lost', key, `an agent holds a receipt for ${receipt.sha256}; there is no row`)
+  else if (row.sha256 !== receipt.sha256)
+    say('two-hashes', key, `an agent holds a receipt for ${receipt.sha256}; the row says ${row.sha256}`)
+  else if (row.commit !== receipt.commit)
+    say('stamp-lost', key, `the agent's receipt says ${receipt.commit}, the row ${row.commit}`)
+  else if (sidecar?.trim() !== receipt.text.trim())
+    say('receipt-differs', key, `the agent has ${receipt.text}; the sidecar is ${sidecar}`)
 }
 
 /** All that was asked about one episode, against its row. */
@@ -133,13 +149,15 @@ function checkAnswer(key: string, put: Put, row: StoredRow | undefined, say: Say
 }
 
 function checkRow(key: string, all: readonly Put[], row: StoredRow, say: Say): void {
-  const could = all.filter((put) => put.sha256 === row.sha256 && put.outcome !== 'fail')
-  if (could.length === 0) say('refused-but-stored', key, `${row.sha256} is stored, and every request for it was refused`)
-  else if (could.every(({ kind }) => kind === 'wrong-hash' || kind === 'stale-stamp'))
-    say('refused-but-stored', key, `${row.sha256} is stored and could not be let in`)
+  const honest = all.filter(({ kind }) => kind !== 'wrong-hash' && kind !== 'stale-stamp')
+  const could = honest.filter((put) => put.sha256 === row.sha256 && put.outcome !== 'fail')
+  if (could.length === 0)
+    say('refused-but-stored', key, `${row.sha256} is stored, and every request for it was refused or had to be`)
   else if (!could.some(({ commit }) => commit === row.commit))
     say('stamp-lost', key, `the row's stamp is ${row.commit ?? 'missing'}`)
 }
+
+const expectedReads: ReadonlySet<number> = new Set([200, 404, 429, 503])
 
 /** Who asks after an acknowledgement sees it. */
 function checkReads(
@@ -151,6 +169,7 @@ function checkReads(
   for (const read of reads) {
     const key = keyOf(read)
     const known = byKey.get(key)?.some(({ outcome, ended }) => outcome === 'ok' && ended < read.began)
+    if (!expectedReads.has(read.status)) say('unexpected-answer', key, `HEAD was answered ${read.status}`)
     if (read.status === 404 && known) say('stale-read', key, `404 at ${read.began} ms, after it was acknowledged`)
     if (read.status === 200 && read.sha256 !== rows.get(key)?.sha256)
       say('stale-read', key, `ETag ${read.sha256} at ${read.began} ms, the row says ${rows.get(key)?.sha256}`)

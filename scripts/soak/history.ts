@@ -43,7 +43,7 @@ export class History {
   readonly reads: Read[] = []
   /** Promises about uploads under way that were broken, a line each. */
   readonly broken: { readonly at: string; readonly detail: string }[] = []
-  /** Of resumable uploads: parts sent, and uploads that the receiver knew no more. */
+  /** Of resumable uploads: parts sent, questions where to go on, and uploads that the receiver knew no more. */
   readonly uploads = { parts: 0, resumed: 0, gone: 0 }
   readonly counts: Record<Outcome, number> = { ok: 0, fail: 0, info: 0 }
   readonly #began = performance.now()

@@ -49,7 +49,7 @@ export class Nemesis {
   async start(): Promise<void> {
     const receiver = await this.#begin()
     const began = performance.now()
-    this.#proxy.aimAt(await receiver.listening)
+    this.#proxy.aimAt(await withinReach(receiver.listening))
     this.starts.push(performance.now() - began)
     this.#up.resolve()
   }
@@ -126,8 +126,9 @@ export class Nemesis {
   async #kill(): Promise<void> {
     this.#up = Promise.withResolvers()
     if (this.#current) this.#count(this.#current)
-    const { code } = (await this.#current?.end('SIGKILL')) ?? { code: null }
-    if (code !== null) this.complaints.push(`the receiver ended by itself with ${code}`)
+    const before = await Promise.race([this.#current?.ended, Promise.resolve(undefined)])
+    if (before) this.complaints.push(`the receiver ended by itself with ${before.code ?? before.signal}`)
+    await this.#current?.end('SIGKILL')
     this.kills += 1
   }
 
@@ -158,4 +159,16 @@ export class Nemesis {
         if (typeof count === 'number' && what !== 'priority') this.recovered[what] = (this.recovered[what] ?? 0) + count
     if (row['level'] === 'error' || row['level'] === 'fatal') this.complaints.push(JSON.stringify(row))
   }
+}
+
+const longestStartMs = 60_000
+
+/** @throws Error for a start that takes for ever */
+async function withinReach(listening: Promise<string>): Promise<string> {
+  const { promise: never, reject } = Promise.withResolvers<string>()
+  const late = setTimeout(
+    () => reject(new Error(`the receiver did not listen within ${longestStartMs / 1000} s`)),
+    longestStartMs,
+  )
+  return await Promise.race([listening, never]).finally(() => clearTimeout(late))
 }

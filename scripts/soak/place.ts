@@ -45,6 +45,7 @@ repo_path = "${repo.path}"
 [limits]
 idle_timeout = "1s"
 headroom = "64MiB"
+upload_max_age = "60s"
 `,
   )
   return { dir, pki, commits: repo.log(), state, receiverConfig, logs: join(dir, 'logs') }

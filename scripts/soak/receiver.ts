@@ -70,7 +70,8 @@ export class SoakReceiver {
     const env = { ...inherited, NODE_COMPILE_CACHE: join(dir, 'compile-cache'), NODE_OPTIONS: `--import=${preload}` }
     const child = spawn(launcher, ['serve', '--config', config], { env, stdio: ['pipe', 'pipe', 'pipe'] })
     const log = createWriteStream(join(dir, 'receiver.log'), { flags: 'a', mode: 0o640 })
-    child.stderr?.pipe(log)
+    child.stderr?.pipe(log, { end: false })
+    child.once('close', () => log.end())
     child.stdin?.on('error', () => undefined)
     return new SoakReceiver(child, (row) => {
       log.write(`${JSON.stringify(row)}\n`)

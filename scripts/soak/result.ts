@@ -70,10 +70,14 @@ export function startTimes(starts: readonly number[]): SoakResult['receiver']['s
 /** What ten minutes are meant to reach. */
 export const meant = { puts: 100_000, kills: 500, minutes: 10 }
 
-/** @returns what was not reached, a line each; of a shorter run nothing is asked */
-export function shortOf(minutes: number, puts: number, kills: number): string[] {
+/** How much longer than asked a run may take. */
+const overtime = 1.05
+
+/** @param lasted minutes that it took. @returns what was not reached, a line each; of a shorter run nothing is asked */
+export function shortOf(minutes: number, lasted: number, puts: number, kills: number): string[] {
   if (minutes < meant.minutes) return []
   return [
+    ...(lasted > minutes * overtime ? [`it took ${lasted.toFixed(1)} min, not ${minutes}`] : []),
     ...(puts < meant.puts ? [`${puts} PUTs of the ${meant.puts} that it is meant to reach`] : []),
     ...(kills < meant.kills ? [`${kills} kills of the ${meant.kills} that it is meant to reach`] : []),
   ]
@@ -108,7 +112,7 @@ export function describe(result: SoakResult): string {
     ['reads', `${result.reads}`],
     [
       'resumable',
-      `${result.uploads.parts} parts, gone on with ${result.uploads.resumed} times, ${result.uploads.gone} known no more`,
+      `${result.uploads.parts} parts, asked ${result.uploads.resumed} times where to go on, ${result.uploads.gone} known no more`,
     ],
     ['agents', `${agents.recorded} episodes recorded, ${agents.receipts} receipts, ${agents.kills} agents killed`],
     [

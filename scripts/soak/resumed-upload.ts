@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { creationHeaders, partHeaders } from '../../test/support/uploads.ts'
 import { requestHead, sha256, type Wire, type WireAnswer } from '../../test/support/wire.ts'
+import { expectedCodes } from './check.ts'
 import { exchange, read } from './exchange.ts'
 import { type History, keyOf, type Put } from './history.ts'
 import type { Wish, Workload } from './workload.ts'
@@ -17,6 +18,10 @@ export interface UploadOptions {
 const parts = 3
 const laterMs = 20
 
+/** Nothing is wrong with the upload: its line or its receiver is busy. */
+const fairHeads: ReadonlySet<number> = new Set([409, 429, 503])
+const fairParts: ReadonlySet<string> = new Set([...expectedCodes, 'mismatching-upload-offset', 'upload-gone'])
+
 export class ResumedUpload {
   readonly #wish: Wish
   readonly #history: History
@@ -27,6 +32,8 @@ export class ResumedUpload {
   #offset: number | undefined
   /** The most that was ever told of this path: durable, and never less. */
   #told = 0
+  /** Its last byte was sent: the answer may have been given, and answers are kept for so long only. */
+  #lastSent = false
 
   constructor(wish: Wish, { name, host, history, workload }: UploadOptions) {
     const { id, kind, sha256, commit } = wish
@@ -52,6 +59,7 @@ export class ResumedUpload {
     if (answer.status !== 201 || !path?.startsWith('/v1/uploads/')) return this.#end(answer)
     this.#path = path
     this.#told = 0
+    this.#lastSent = false
     this.#hear(answer)
     return false
   }
@@ -61,11 +69,15 @@ export class ResumedUpload {
     if (!answer) return false
     if (answer.status === 404 || answer.status === 410) {
       this.#history.uploads.gone += 1
+      if (!this.#lastSent) this.#broken(`the upload is known no more: ${answer.status}`)
       this.#path = undefined
     } else if (answer.status === 204) {
       this.#history.uploads.resumed += 1
       this.#hear(answer)
-    } else await sleep(laterMs)
+    } else {
+      if (!fairHeads.has(answer.status)) this.#broken(`HEAD was answered ${answer.status}`)
+      await sleep(laterMs)
+    }
     return false
   }
 
@@ -75,23 +87,31 @@ export class ResumedUpload {
     const part = body.subarray(offset, end)
     const head = requestHead('PATCH', path, { ...partHeaders(offset, end === body.length), 'Content-Length': part.length })
     this.#offset = undefined
+    this.#lastSent ||= end === body.length
     this.#history.uploads.parts += 1
     const answer = await exchange(wire, Buffer.concat([Buffer.from(head, 'latin1'), part]), 'PATCH')
     if (!answer) return false
     if (answer.status === 204) this.#hear(answer)
     else if (answer.headers['upload-complete'] === '?1') return this.#end(answer)
-    else await sleep(laterMs)
+    else {
+      const { status, code = '' } = read(answer)
+      if (!fairParts.has(code)) this.#broken(`a part was answered ${status} ${code}`)
+      await sleep(laterMs)
+    }
     return false
+  }
+
+  #broken(detail: string): void {
+    this.#history.broken.push({ at: `${keyOf(this.#record)} ${this.#path}`, detail })
   }
 
   /** An offset that was told is durable: it never goes down, and what lies before it are our bytes. */
   #hear({ headers }: WireAnswer): void {
     const offset = Number(headers['upload-offset'])
     const prefix = headers['x-cis490-prefix-sha256']
-    const at = `${keyOf(this.#record)} ${this.#path}`
-    if (!(offset >= this.#told)) this.#history.broken.push({ at, detail: `offset ${offset} after ${this.#told} was told` })
+    if (!(offset >= this.#told)) this.#broken(`offset ${offset} after ${this.#told} was told`)
     if (prefix !== undefined && prefix !== sha256(this.#wish.body.subarray(0, offset)))
-      this.#history.broken.push({ at, detail: `the ${offset} bytes there are not those that were sent` })
+      this.#broken(`the ${offset} bytes there are not those that were sent`)
     this.#told = offset
     this.#offset = offset
   }

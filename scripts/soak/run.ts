@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { messageOf } from '@cis490/shared/node/errno.ts'
 import { ChaosProxy, calm } from '../../test/support/chaos-proxy.ts'
 import { hostFiles } from '../../test/support/pki.ts'
 import { seeded } from '../../test/support/seeded.ts'
@@ -50,10 +51,15 @@ export async function soak(
     const before = ownCpuSeconds()
     const enough = new AbortController()
     const over = AbortSignal.any([stop, enough.signal])
+    // A receiver that does not start any more ends the soak; what is stored is looked at all the same.
+    const faults: string[] = []
+    const orFault = (act: Promise<void>) => act.catch((error: unknown) => void faults.push(messageOf(error)))
     const raging = Promise.all([
       nemesis.rage(options.kills, ms, () => history.counts.ok, seeded(seed + 1), stop),
       sleep(ms, undefined, { signal: stop }).catch(() => undefined),
-    ]).finally(() => enough.abort())
+    ])
+      .then(() => undefined)
+      .finally(() => enough.abort())
     over.addEventListener('abort', () => {
       proxy.plan = calm
       proxy.resetAll()
@@ -61,18 +67,21 @@ export async function soak(
     await Promise.all([
       ...(await startClients(place, options, { url: proxy.url, up: () => nemesis.up() }, history, over)),
       agents.run(seed + 2, recordEveryMs, killAgentEveryMs, over),
-      raging,
+      orFault(raging),
       tell(history, nemesis, say, over),
     ])
     const lasted = history.now()
     const harness = ownCpuSeconds() - before
-    const puts = { sent: history.puts.length, ...history.counts }
+    const { ok, fail } = history.counts
+    // One that was under way at the end has no answer either.
+    const puts = { sent: history.puts.length, ok, fail, info: history.puts.length - ok - fail }
     const kills = nemesis.kills
     say('the line is whole again; recovering, shipping what is left')
-    await nemesis.recover()
+    await orFault(nemesis.recover())
     const stuck = await agents.drain()
     const ended = await nemesis.stop()
     const complaints = [
+      ...faults,
       ...nemesis.complaints,
       ...agents.complaints,
       ...stuck,
@@ -99,7 +108,7 @@ export async function soak(
       line: { connections: proxy.connections, bytes_up: proxy.carried.up, bytes_down: proxy.carried.down, faults: proxy.done },
       cpu: { harness, agents: agents.cpu, ...nemesis.cpu },
       rows: stored.rows.length,
-      short: shortOf(minutes, puts.sent, kills),
+      short: shortOf(minutes, lasted / 60_000, puts.sent, kills),
       violations,
       complaints: [...complaints, ...found],
     }
@@ -145,7 +154,7 @@ async function tell(history: History, nemesis: Nemesis, say: (line: string) => v
 /** @returns what it found, a line each */
 async function fsck(config: string): Promise<string[]> {
   const launcher = fileURLToPath(new URL('../../packages/receiver/bin/cis490-receiver', import.meta.url))
-  const child = spawn(launcher, ['fsck', '--verify-hashes', '--config', config], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(launcher, ['fsck', '--verify-hashes', '--config', config], { stdio: ['ignore', 'pipe', 'inherit'] })
   const [said, [code]] = await Promise.all([text(child.stdout), once(child, 'close') as Promise<[number | null]>])
   return code === 0 ? [] : [`fsck --verify-hashes ended with ${code}: ${said.trim()}`]
 }

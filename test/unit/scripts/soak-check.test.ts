@@ -39,6 +39,11 @@ function kinds(puts: Put[], store: Stored, reads: Read[] = [], held: HeldReceipt
   return checkHistory(puts, reads, held, store).map(({ kind }) => kind)
 }
 
+const held = (how: Partial<HeldReceipt> = {}): HeldReceipt => ({
+  ...{ host: 'h', id: 'e', sha256: shaA, commit: 'c1', text: receipt(shaA).trim() },
+  ...how,
+})
+
 const read = (status: number, sha256: string | undefined, began: number): Read => ({
   client: 'c',
   host: 'h',
@@ -74,14 +79,23 @@ describe('it finds nothing', () => {
   })
 
   it('where an agent holds the receipt of what is stored', () => {
-    expect(kinds([unknown()], stored(), [], [{ host: 'h', id: 'e', sha256: shaA }])).toEqual([])
+    expect(kinds([unknown()], stored(), [], [held()])).toEqual([])
   })
 })
 
 describe('it finds', () => {
   const row = { host: 'h', id: 'e', sha256: shaA, commit: 'c1' }
   it.each<[string, string[], Put[], Stored]>([
-    ['an acknowledged episode without a row', ['lost'], [put()], { ...nothing, sidecars: new Map([['h/e', receipt(shaA)]]) }],
+    ['an acknowledged episode without a row', ['lost', 'receipt-differs'], [put()], nothing],
+    ['a sidecar without a row', ['file-without-row'], [unknown()], { ...nothing, sidecars: new Map([['h/e', receipt(shaA)]]) }],
+    ['a row without its sidecar', ['sidecar-missing'], [unknown()], stored(shaA, { sidecars: new Map() })],
+    ['a row of what nobody sent', ['stored-unasked'], [], stored()],
+    [
+      'a stamp that was refused, although the same bytes came with another one',
+      ['stamp-lost'],
+      [refused(412, 'commit-not-in-window', { kind: 'stale-stamp', commit: 'c9' }), put()],
+      stored(shaA, { rows: [{ host: 'h', id: 'e', sha256: shaA, commit: 'c9' }] }),
+    ],
     ['a row without its archive', ['row-without-file'], [put()], stored(shaA, { files: new Map() })],
     ['an archive without a row', ['file-without-row'], [unknown()], { ...nothing, files: new Map([['h/e', shaA]]) }],
     ['an archive of other bytes', ['file-differs'], [put()], stored(shaA, { files: new Map([['h/e', shaB]]) })],
@@ -129,8 +143,17 @@ describe('it finds', () => {
     expect(kinds([put()], stored(), [read(200, shaB, 1)])).toEqual(['stale-read'])
   })
 
+  it('an answer to a read that is none', () => {
+    expect(kinds([put()], stored(), [read(500, undefined, 6)])).toEqual(['unexpected-answer'])
+  })
+
+  it('a receipt of an agent with another stamp, or other than the sidecar', () => {
+    expect(kinds([], stored(), [], [held({ commit: 'c2' })])).toEqual(['stamp-lost'])
+    expect(kinds([], stored(), [], [held({ text: '{}' })])).toEqual(['receipt-differs'])
+  })
+
   it('a receipt that an agent holds for nothing, or for other bytes', () => {
-    expect(kinds([], nothing, [], [{ host: 'h', id: 'e', sha256: shaA }])).toEqual(['lost'])
-    expect(kinds([unknown({ sha256: shaB })], stored(shaB), [], [{ host: 'h', id: 'e', sha256: shaA }])).toEqual(['two-hashes'])
+    expect(kinds([], nothing, [], [held()])).toEqual(['lost'])
+    expect(kinds([unknown({ sha256: shaB })], stored(shaB), [], [held()])).toEqual(['two-hashes'])
   })
 })

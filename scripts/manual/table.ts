@@ -67,8 +67,14 @@ function optionOf(option: Option): OptionEntry {
     names: [option.short, option.long].filter((one) => one !== undefined),
     text: option.description,
     value: name === undefined ? undefined : makeValue(name, option.argChoices, option.optional, option.variadic),
-    byDefault: option.defaultValue === undefined ? undefined : String(option.defaultValue),
+    byDefault: defaultText(option.defaultValue),
   }
+}
+
+/** An empty list is as good as none. */
+function defaultText(value: unknown): string | undefined {
+  const text = Array.isArray(value) ? value.join(',') : String(value ?? '')
+  return text === '' ? undefined : text
 }
 
 function makeValue(name: string, choices: readonly string[] = [], optional: boolean, variadic: boolean): Value {

@@ -37,7 +37,7 @@ export class TypingShell implements AsyncDisposable {
   #look: () => void = () => undefined
 
   private constructor(name: ShellName, cwd: string, lines: string) {
-    writeFileSync(join(this.#dir, '.zshrc'), `${setup[name]}\n${took}\n${lines}\ntook ready\n`)
+    writeFileSync(join(this.#dir, '.zshrc'), `${lines}\n${setup[name]}\n${took}\ntook ready\n`)
     const shell = name === 'bash' ? `bash --noprofile --rcfile ${this.#dir}/.zshrc -i` : 'zsh -d -i'
     const env = { ...process.env, TERM: 'dumb', ZDOTDIR: this.#dir, INPUTRC: '/dev/null', HOME: this.#dir }
     this.#child = spawn('script', ['-qec', shell, '/dev/null'], { cwd, env })
@@ -61,7 +61,7 @@ export class TypingShell implements AsyncDisposable {
     }
   }
 
-  /** @param lines of its start file, which bring the completion in */
+  /** @param lines of its start file, read first, which bring the completion in */
   static async start(name: ShellName, cwd: string, lines: string): Promise<TypingShell> {
     const shell = new TypingShell(name, cwd, lines)
     await shell.#taken()

@@ -1,25 +1,35 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loadProgram as loadAgent } from '../../../packages/agent/src/program.ts'
 import { loadProgram as loadFleet } from '../../../packages/fleet/src/program.ts'
 import { loadProgram as loadReceiver } from '../../../packages/receiver/src/program.ts'
 import { bashCompletion } from '../../../scripts/manual/bash.ts'
+import { generatedFiles } from '../../../scripts/manual/files.ts'
 import { type CommandEntry, everyEntry, tableOf } from '../../../scripts/manual/table.ts'
-import { zshCompletion } from '../../../scripts/manual/zsh.ts'
 import { scratchDir } from '../../support/scratch.ts'
 import { type ShellName, TypingShell } from '../../support/typing.ts'
 
 const tables = { agent: tableOf(await loadAgent()), receiver: tableOf(await loadReceiver()), fleet: tableOf(await loadFleet()) }
+const files = await generatedFiles()
 
-/** A folder with files to complete, and the shell in it, which has no program of ours: nothing is started to complete. */
+/** As installed: bash reads a file, zsh finds it by the name of the program. */
+const use: Record<ShellName, (share: string) => string> = {
+  bash: (share) => `for file in ${share}/bash-completion/completions/*; do . "$file"; done`,
+  zsh: (share) => `fpath=(${share}/zsh/site-functions $fpath)`,
+}
+
+/** A shell in a folder with something to complete, and without a program of ours: nothing is started to complete. */
 async function openShell(name: ShellName): Promise<TypingShell> {
+  const share = scratchDir()
+  for (const { path, text } of files) {
+    mkdirSync(dirname(join(share, path)), { recursive: true })
+    writeFileSync(join(share, path), text)
+  }
   const dir = scratchDir()
   mkdirSync(join(dir, 'etc of mine'))
   writeFileSync(join(dir, 'lab.toml'), '')
-  const make = name === 'bash' ? bashCompletion : zshCompletion
-  const lines = Object.entries(tables).map(([short, table]) => make(`cis490-${short}`, table))
-  return await TypingShell.start(name, dir, lines.join('\n'))
+  return await TypingShell.start(name, dir, use[name](share))
 }
 
 function namesBelow(entry: CommandEntry): string[] {

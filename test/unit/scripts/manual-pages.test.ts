@@ -75,7 +75,11 @@ test('links, code and stress of the documents', () => {
 
 test('what a program adds is in its page: option, choices, default, argument and note', () => {
   const program = new Command('cis490-new').description('Does something')
-  const command = program.command('go <dir> [archive...]').description('go there').option('--speed <rate>', 'how fast', '4KiB')
+  const command = program
+    .command('go <dir> [archive...]')
+    .description('go there')
+    .option('--speed <rate>', 'how fast', '4KiB')
+    .option('--by <ways>', 'how', [])
   command
     .addOption(command.createOption('--way <kind>', 'which').choices(['left', 'right']))
     .addHelpText('after', '\ndir: where to')
@@ -91,6 +95,7 @@ test('what a program adds is in its page: option, choices, default, argument and
     '\\fBgo\\fR \\fIdir\\fR [\\fIarchive\\fR ...]\nGo there.',
     '\\fB\\-\\-speed\\fR \\fIrate\\fR\nHow fast. Default: \\fB4KiB\\fR.',
     '\\fB\\-\\-way\\fR \\fIkind\\fR\nWhich. (\\fBleft\\fR, \\fBright\\fR)',
+    '\\fB\\-\\-by\\fR \\fIways\\fR\nHow.\n',
     'dir: where to',
   ])
     expect(page).toContain(part)

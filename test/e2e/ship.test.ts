@@ -171,7 +171,11 @@ describe('report', () => {
     expect((await lab.agent('report')).code).toBe(0)
     expect((await lab.agent('report')).code).toBe(0)
     const stored = JSON.parse(await readFile(lab.path('store', 'host-health', `${lab.pki.hostName}.json`), 'utf8'))
-    expect(stored).toMatchObject({ schema_version: 1, host: lab.pki.hostName, sequence: 2, outcome: 'warn' })
-    expect(stored.results.find((one: { code: string }) => one.code === 'outbox')).toMatchObject({ outcome: 'warn' })
+    expect(stored).toMatchObject({ schema_version: 1, host: lab.pki.hostName, sequence: 2, outcome: 'fail' })
+    const result = (code: string) => stored.results.find((one: { code: string }) => one.code === code)
+    expect(result('outbox')).toMatchObject({ outcome: 'warn' })
+    // The code that runs here is no commit of that history.
+    expect(result('commit')).toMatchObject({ outcome: 'fail', remedy: expect.stringContaining('git pull') })
+    expect(JSON.parse(await readFile(lab.path('state', 'disk.json'), 'utf8')).samples).toHaveLength(2)
   })
 })

@@ -65,6 +65,7 @@ export const AgentConfig = z.strictObject({
     })
     .prefault({}),
   heartbeat: z.strictObject({ every: beatEvery.prefault('60s') }).prefault({}),
+  doctor: z.strictObject({ checks: z.string().default('/etc/cis490/doctor.d') }).prefault({}),
   update: z
     .strictObject({
       branch: z.string().default('main'),

@@ -1,20 +1,17 @@
-import { once } from 'node:events'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CheckResult } from '@cis490/shared/check.ts'
 import { problem } from '@cis490/shared/problems.ts'
 import type { HostReport } from '@cis490/shared/report.ts'
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { describe as describeCheck, nagiosLine } from '../../../packages/agent/src/commands/doctor.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { describe as describeCheck, nagiosLine } from '../../../packages/agent/src/commands/doctor-output.ts'
 import type { Answer } from '../../../packages/agent/src/core/answer.ts'
 import type { Check, Finding } from '../../../packages/agent/src/doctor/check.ts'
-import { certificate } from '../../../packages/agent/src/doctor/checks/certificate.ts'
+import { certificate, keyMode } from '../../../packages/agent/src/doctor/checks/certificate.ts'
 import { disk, judgeRoom, type RoomSummary } from '../../../packages/agent/src/doctor/checks/disk.ts'
 import { type OutboxSummary, outboxCheck } from '../../../packages/agent/src/doctor/checks/outbox.ts'
-import { receiverReachable } from '../../../packages/agent/src/doctor/checks/receiver-reachable.ts'
+import { receiverAuthorises } from '../../../packages/agent/src/doctor/checks/receiver-authorises.ts'
 import { runChecks } from '../../../packages/agent/src/doctor/run-checks.ts'
 import { expired, hostFiles, makePki, type Pki } from '../../support/pki.ts'
 
@@ -36,6 +33,19 @@ describe('runChecks', () => {
     ])
     expect(results[0]).not.toHaveProperty('remedy')
     expect(results[1]).toMatchObject({ remedy: 'mend it' })
+  })
+
+  test('a chain shows its first broken link alone', async () => {
+    const results = await runChecks([
+      check('name', finding('fail')),
+      check('port', finding('fail'), { depends_on: ['name'] }),
+      check('lock', finding('fail'), { depends_on: ['port'] }),
+    ])
+    expect(results.map(({ outcome, data }) => [outcome, data['hidden_by']])).toEqual([
+      ['fail', undefined],
+      ['skip', 'name'],
+      ['skip', 'name'],
+    ])
   })
 
   test('a check that does not apply hides nothing', async () => {
@@ -71,7 +81,10 @@ describe('certificate', () => {
   })
 
   test('in its last week it is a warning', async () => {
-    expect(await judge({}, Date.now() + 25 * day)).toMatchObject({ outcome: 'warn', text: 'the certificate expires in 4 days' })
+    expect(await judge({}, Date.now() + 25 * day)).toMatchObject({
+      outcome: 'warn',
+      text: expect.stringContaining('the certificate expires in 4 days'),
+    })
   })
 
   test('expired, missing, not a certificate, of another key: each is a fail with its own words', async () => {
@@ -97,8 +110,11 @@ describe('certificate', () => {
   test('a key that everybody can read is a warning with the command', async () => {
     const open = await hostFiles(dir, 'open', pki.authority, 'lab-07')
     chmodSync(open.keyFile, 0o644)
-    const finding = await judge({ cert_file: open.certFile, key_file: open.keyFile })
-    expect(finding).toMatchObject({ outcome: 'warn', remedy: `sudo chmod 600 ${open.keyFile}` })
+    const check = keyMode({ key_file: open.keyFile })
+    expect(await check.run(signal)).toMatchObject({ outcome: 'warn', text: expect.stringContaining('mode 644') })
+    expect(check.remedy).toBe(`sudo chmod 600 ${open.keyFile}`)
+    chmodSync(open.keyFile, 0o640)
+    expect(await check.run(signal)).toMatchObject({ outcome: 'pass' })
   })
 
   test('without certificates there is nothing to check', async () => {
@@ -195,45 +211,25 @@ describe('outbox', () => {
   })
 })
 
-describe('receiver-reachable', () => {
-  async function port(): Promise<string> {
-    const server = createServer((socket) => socket.on('error', () => undefined))
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    onTestFinished(() => void server.close())
-    return `https://127.0.0.1:${(server.address() as AddressInfo).port}`
-  }
-  const judge = (url: string, answer: Answer) => receiverReachable({ url, ask: async () => answer }).run(signal)
-  const answer = (status: number, more = {}): Answer => ({ kind: 'answer', status, body: '', headers: {}, ...more })
-
-  test('each step that fails is named', async () => {
-    const url = await port()
-    const refusal = { problem: problem('certificate-expired', 'it expired', { remediation: 'fetch it' }) }
-    const steps = await Promise.all([
-      judge('https://no-such-host.invalid', answer(200)),
-      judge('https://127.0.0.1:1', answer(200)),
-      judge(url, { kind: 'fault', code: 'certificate-refused', message: 'no' }),
-      judge(url, answer(403, refusal)),
-      judge(url, answer(200)),
-    ])
-    expect(steps.map(({ outcome, data }) => [outcome, data?.['step']])).toEqual([
-      ['fail', 'DNS'],
-      ['fail', 'TCP'],
-      ['fail', 'TLS'],
-      ['fail', 'authorised'],
-      ['pass', undefined],
-    ])
-    expect(steps[3]?.remedy).toBe('fetch it')
-  })
-  test('what the receiver says cannot move the cursor or forge a line', async () => {
-    const refusal = { problem: problem('certificate-expired', 'gone\u001b[2J\u009b1m\nforged\u007f') }
-    expect((await judge(await port(), answer(403, refusal))).text).toMatch(/: gone\[2J1mforged$/)
-  })
+test('what the receiver says cannot move the cursor or forge a line', async () => {
+  const refusal = { problem: problem('certificate-expired', 'gone\u001b[2J\u009b1m\nforged\u007f') }
+  const answer: Answer = { kind: 'answer', status: 403, body: '', headers: {}, ...refusal }
+  const finding = await receiverAuthorises({ url: 'https://receiver.lab', ask: async () => answer }).run(signal)
+  expect(finding).toMatchObject({ outcome: 'fail', text: expect.stringMatching(/: gone\[2J1mforged$/) })
 })
 
 test('what is printed of a check holds no control character of others', () => {
-  const result = { code: 'x', title: 'X', outcome: 'fail', text: 'a\u001b[2J', remedy: 'b\u009b\nc' } as unknown as CheckResult
+  const result = {
+    code: 'x',
+    title: 'X',
+    outcome: 'fail',
+    text: 'a\u001b[2J',
+    remedy: 'b\u009b\nc',
+    data: {},
+  } as unknown as CheckResult
   // biome-ignore lint/suspicious/noControlCharactersInRegex: only the colours of our own may be there
   expect(describeCheck(result).map((line) => line.replace(/\u001b\[\d+m/g, ''))).toEqual(['fail    X: a[2J', '        -> bc'])
-  expect(nagiosLine({ outcome: 'fail', results: [result] } as unknown as HostReport)).toBe('CRITICAL - x: a[2J')
+  expect(nagiosLine({ outcome: 'fail', results: [result] } as unknown as HostReport)).toBe(
+    'CRITICAL - x: a[2J | fail=1 unknown=0 warn=0',
+  )
 })

@@ -10,43 +10,20 @@ import { makeDir, replaceFile } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import type { HostReport } from '@cis490/shared/report.ts'
 import { z } from 'zod'
-import { makeClient } from '../app.ts'
 import type { AgentConfig } from '../config.ts'
-import { certificate } from '../doctor/checks/certificate.ts'
-import { disk } from '../doctor/checks/disk.ts'
-import { outboxCheck } from '../doctor/checks/outbox.ts'
-import { receiverReachable } from '../doctor/checks/receiver-reachable.ts'
-import { shippingCheck } from '../doctor/checks/shipping.ts'
+import type { Check } from '../doctor/check.ts'
 import { runChecks } from '../doctor/run-checks.ts'
 import { loadIdentity } from '../ship/identity.ts'
-import { heldBack } from './make-manners.ts'
-import { type Summary, summarize } from './summary.ts'
 
-/** Runs every check. Works with a broken certificate: that is one of the findings. */
-export async function examine(config: AgentConfig, position: ReportPosition, now: () => number): Promise<HostReport> {
-  const { receiver, paths, quota } = config
-  // One look for all checks.
-  let looked: Promise<Summary> | undefined
-  const summary = () => (looked ??= summarize(config, now()))
-  const results = await runChecks([
-    receiverReachable({
-      url: receiver.url,
-      ask: async (signal) => {
-        await using client = makeClient(config, { connections: 1, connectTimeout: 8000, idleTimeout: 10_000 })
-        return await client.gate(undefined, signal)
-      },
-    }),
-    certificate({ ...receiver, now }),
-    disk({ folders: [paths.outbox, paths.episodes], reserve: quota.reserve, room: async () => (await summary()).room }),
-    outboxCheck(summary),
-    shippingCheck(async () => {
-      const recording = await summary().then(
-        (found) => found.recording > 0,
-        () => false,
-      )
-      return heldBack(config, now(), recording)
-    }),
-  ])
+/** Runs the checks. Works with a broken certificate: that is one of the findings. @param onResult as for `runChecks` */
+export async function examine(
+  config: AgentConfig,
+  checks: readonly Check[],
+  position: ReportPosition,
+  now: () => number,
+  onResult?: (done: number) => void,
+): Promise<HostReport> {
+  const results = await runChecks(checks, onResult)
   return {
     schema_version: 1,
     host: hostOf(config),
@@ -81,12 +58,16 @@ export async function readPosition(config: AgentConfig): Promise<ReportPosition>
   return ReportPosition.safeParse(parseObject(text)).data ?? { report_epoch: randomBytes(8).toString('hex'), sequence: 0 }
 }
 
-/** The next number, durable before it is used: two reports never share one. */
+/** The next number, durable before it is used. On a full disk it is used all the same: the receiver takes an equal number, and the report has to get through. */
 export async function takePosition(config: AgentConfig): Promise<ReportPosition> {
   const { report_epoch, sequence } = await readPosition(config)
   const next = { report_epoch, sequence: sequence + 1 }
-  await makeDir(config.paths.state)
-  await replaceFile(positionPath(config), `${JSON.stringify(next)}\n`)
+  try {
+    await makeDir(config.paths.state)
+    await replaceFile(positionPath(config), `${JSON.stringify(next)}\n`)
+  } catch (error) {
+    if (!isErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS')) throw error
+  }
   return next
 }
 

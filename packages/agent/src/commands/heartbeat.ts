@@ -45,7 +45,9 @@ export async function beat(context: AgentContext, app: App, signal: AbortSignal)
   const asked = outcome === 'heard' ? directivesOf(answer) : undefined
   if (asked) app.directives.take(asked)
   const at = timestamp(now())
-  const last = asked ? { at, outcome, heard_at: at, directives: asked } : { ...readLastBeat(config.paths.state), at, outcome }
+  const { certNotAfter } = client
+  const present = { at, outcome, cert_not_after: certNotAfter }
+  const last = asked ? { ...present, heard_at: at, directives: asked } : { ...readLastBeat(config.paths.state), ...present }
   // On a full disk `status` knows less, that is all.
   await writeLastBeat(config.paths.state, last).catch(() => undefined)
   return outcome

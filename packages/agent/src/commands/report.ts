@@ -3,9 +3,12 @@ import { addCommand, exit, printJson, UserError } from '@cis490/shared/node/cli.
 import { printable } from '@cis490/shared/printable.ts'
 import type { Command } from 'commander'
 import { makeClient } from '../app.ts'
-import { defaultConfigFile } from '../config.ts'
+import { type AgentConfig, defaultConfigFile } from '../config.ts'
+import { freeNow } from '../doctor/checks/disk-trend.ts'
+import { addFreeSample } from '../doctor/disk-history.ts'
 import { action, type CommandOptions, readConfig } from './context.ts'
 import { examine, takePosition } from './examine.ts'
+import { hostChecks } from './host-checks.ts'
 
 export function registerReport(program: Command): void {
   addCommand(program, 'report', 'examine this host and tell the receiver', defaultConfigFile).action(action(runReport))
@@ -15,7 +18,9 @@ export function registerReport(program: Command): void {
 async function runReport(options: CommandOptions): Promise<number> {
   const config = readConfig(options)
   await using client = makeClient(config, { connections: 1, idleTimeout: 30_000 })
-  const report = await examine(config, await takePosition(config), Date.now)
+  const checks = await hostChecks({ config, configFile: options.config, now: Date.now })
+  const report = await examine(config, checks, await takePosition(config), Date.now)
+  await rememberFree(config).catch(() => undefined)
   const answer = await client.putReport(client.host, JSON.stringify(report))
   if (answer.kind === 'fault') throw new UserError(`the report was not delivered: ${answer.message}`)
   if (answer.status >= 300 || answer.status < 200) {
@@ -27,4 +32,9 @@ async function runReport(options: CommandOptions): Promise<number> {
   if (options.json) printJson(report)
   else process.stdout.write(`reported ${client.host}: ${report.outcome} (number ${report.sequence})\n`)
   return exit.clean
+}
+
+/** For the trend; a full disk costs one sample, no report. */
+async function rememberFree({ paths }: AgentConfig): Promise<void> {
+  await addFreeSample(paths.state, { at: Date.now(), free: await freeNow([paths.outbox, paths.episodes]) })
 }

@@ -6,6 +6,7 @@ import type { AgentConfig } from '../config.ts'
 import { lookSincePacked } from '../core/delivered-plan.ts'
 import { unstamped } from '../core/gate-lane.ts'
 import { planRoom, type SecondCopy } from '../core/quota.ts'
+import type { LaneAges } from '../doctor/checks/delivery.ts'
 import type { RoomSummary } from '../doctor/checks/disk.ts'
 import type { OutboxSummary } from '../doctor/checks/outbox.ts'
 import { listFolders, lookAt } from '../episodes/scan.ts'
@@ -19,6 +20,8 @@ import { type OutboxRow, readRows } from './outbox-view.ts'
 
 export interface Summary extends OutboxSummary {
   readonly room: RoomSummary
+  /** Of each lane's oldest archive, seconds. */
+  readonly oldest_age_by_lane_s: LaneAges
   /** Uploads that have begun, and how much of them the receiver has. */
   readonly uploads: readonly { readonly id: string; readonly offset: number; readonly bytes: number }[]
   /** Folders that are being recorded. */
@@ -38,12 +41,23 @@ export async function summarize(config: AgentConfig, nowMs: number): Promise<Sum
   }
   const tombstones = [...(await readRecords(join(config.paths.state, 'tombstones.jsonl'), Tombstone)).values()]
   const folders = await lookAtFolders(config, rows, new Set(tombstones.map(({ id }) => id)), nowMs)
+  const lanes = ['ready', 'gated', 'quarantine'] as const
+  const ages = await Promise.all(
+    lanes.map((name) =>
+      oldestAge(
+        config,
+        rows.filter((row) => row.lane === name),
+        nowMs,
+      ),
+    ),
+  )
   return {
     lanes: { ready: lane('ready'), gated: lane('gated'), quarantine: lane('quarantine') },
     uploads: rows.flatMap(({ id, upload_offset: offset, bytes }) => (offset === undefined ? [] : [{ id, offset, bytes }])),
     unstamped: rows.filter((row) => row.lane === 'gated' && unstamped(row.last?.code)).length,
     unpacked: folders.unpacked.length,
-    oldest_age_s: await oldestAge(config, rows, nowMs),
+    oldest_age_s: ages.reduce<number | null>((worst, age) => (age === null ? worst : Math.max(worst ?? 0, age)), null),
+    oldest_age_by_lane_s: Object.fromEntries(lanes.map((name, k) => [name, ages[k] ?? null])) as LaneAges,
     stuck: folders.stuck,
     recording: folders.recording,
     tombstones: {

@@ -8,6 +8,8 @@ export interface Finding {
   readonly data?: Record<string, unknown>
   /** Instead of the check's own. */
   readonly remedy?: string
+  /** Performance data for monitoring, each as `label=value[unit]`. */
+  readonly perfdata?: readonly string[]
 }
 
 export interface Check {

@@ -16,6 +16,8 @@ export const LastBeat = z.object({
   outcome: z.string(),
   /** When the receiver heard one last. */
   heard_at: z.iso.datetime().optional(),
+  /** When the certificate that is in use ends. */
+  cert_not_after: z.iso.datetime().optional(),
   /** What it asked then. */
   directives: Directives.optional(),
 })

@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import packageJson from '../../package.json' with { type: 'json' }
 
-const root = fileURLToPath(new URL('../../../..', import.meta.url))
+/** Folder of the checkout that this program was started from. */
+export const checkout = fileURLToPath(new URL('../../../..', import.meta.url)).replace(/\/$/, '')
 
 export interface Build {
   readonly version: string
@@ -15,7 +16,7 @@ export const build: Build = { version: packageJson.version, commit: readCommit()
 
 function readCommit(): string | null {
   try {
-    const args = ['-c', `safe.directory=${root.replace(/\/$/, '')}`, '-C', root, 'rev-parse', 'HEAD']
+    const args = ['-c', `safe.directory=${checkout}`, '-C', checkout, 'rev-parse', 'HEAD']
     return execFileSync('git', args, { encoding: 'utf8', timeout: 5000, stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   } catch {
     return null

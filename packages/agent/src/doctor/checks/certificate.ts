@@ -1,10 +1,9 @@
-/** The client certificate and its key: there, readable, a pair, private, and good for a while yet. */
+/** The client certificate and its key: there, readable, a pair, and good for a while yet; the key private; and the daemon uses it. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import type { Check, Finding } from '../check.ts'
-
-const day = 86_400_000
+import { judgeLifetime, lifetimeData } from '../lifetime.ts'
 
 export interface CertificateFiles {
   readonly cert_file: string
@@ -28,51 +27,78 @@ export function certificate({ cert_file, key_file, now }: CertificateFiles): Che
       const [cert, key] = [await read(cert_file), await read(key_file)]
       if (cert instanceof Error) return { outcome: 'fail', text: `cannot read the certificate: ${cert.message}` }
       if (key instanceof Error) return { outcome: 'fail', text: `cannot read the key: ${key.message}` }
-      return judgeCertificate(cert, key, (await stat(key_file)).mode & 0o777, now(), { cert_file, key_file })
+      return judgeCertificate(cert, key, now(), { cert_file, key_file })
     },
   }
 }
 
-function judgeCertificate(
-  cert: string,
-  key: string,
-  mode: number,
-  now: number,
-  files: { cert_file: string; key_file: string },
-): Finding {
+function judgeCertificate(cert: string, key: string, now: number, files: { cert_file: string; key_file: string }): Finding {
   let parsed: X509Certificate
   try {
     parsed = new X509Certificate(cert)
   } catch {
     return { outcome: 'fail', text: `${files.cert_file} is no PEM certificate` }
   }
-  const [from, to] = [parsed.validFromDate.getTime(), parsed.validToDate.getTime()]
-  const daysLeft = Math.floor((to - now) / day)
-  const data = { ...files, not_after: parsed.validToDate.toISOString(), days_left: daysLeft, key_mode: mode.toString(8) }
+  const life = { from: parsed.validFromDate.getTime(), to: parsed.validToDate.getTime() }
+  const data = { ...files, ...lifetimeData(life, now) }
   try {
     if (!parsed.checkPrivateKey(createPrivateKey(key)))
       return { outcome: 'fail', text: `${files.key_file} does not belong to ${files.cert_file}`, data }
   } catch {
     return { outcome: 'fail', text: `${files.key_file} is no private key`, data }
   }
-  if (now > to) return { outcome: 'fail', text: `the certificate expired on ${data.not_after}`, data }
-  if (now < from)
+  if (now > life.to) return { outcome: 'fail', text: `the certificate expired on ${data.not_after}`, data }
+  if (now < life.from)
     return {
       outcome: 'fail',
       text: `the certificate is valid from ${parsed.validFromDate.toISOString()} only`,
       data,
-      remedy: 'check the clock of this host',
+      remedy: 'check the clock of this host: timedatectl status',
     }
-  // A renewed certificate never gets here: renewal comes at two thirds of the lifetime.
-  if (to - now < Math.min(7 * day, (to - from) / 4))
-    return { outcome: 'warn', text: `the certificate expires in ${daysLeft} days`, data }
-  // Group-readable is how packages share a key with a service; others have no business with it.
-  if (mode & 0o007)
-    return {
-      outcome: 'warn',
-      text: `everybody on this host can use the key (mode ${data.key_mode})`,
-      data,
-      remedy: `sudo chmod 600 ${files.key_file}`,
-    }
-  return { outcome: 'pass', text: `valid for ${daysLeft} more days`, data }
+  return { ...judgeLifetime('the certificate', life, now, files), perfdata: [`cert_days=${data.days_left}`] }
+}
+
+export function keyMode({ key_file }: Pick<CertificateFiles, 'key_file'>): Check {
+  return {
+    code: 'key-mode',
+    title: 'The key is private',
+    severity: 'warning',
+    timeout: 5000,
+    depends_on: ['certificate'],
+    remedy: `sudo chmod 600 ${key_file}`,
+    run: async () => {
+      if (!key_file) return { outcome: 'skip', text: 'no key is configured' }
+      const mode = (await stat(key_file)).mode & 0o777
+      const data = { key_file, key_mode: mode.toString(8) }
+      // Group-readable is how packages share a key with a service; others have no business with it.
+      if (mode & 0o007) return { outcome: 'warn', text: `everybody on this host can use the key (mode ${data.key_mode})`, data }
+      return { outcome: 'pass', text: `mode ${data.key_mode}`, data }
+    },
+  }
+}
+
+/** @param inUse when the certificate that the daemon uses ends, RFC 3339; undefined: no daemon, or it has not said */
+export function certificateInUse(cert_file: string, inUse: () => Promise<string | undefined>): Check {
+  return {
+    code: 'certificate-in-use',
+    title: 'The daemon uses the certificate that is on disk',
+    severity: 'warning',
+    timeout: 5000,
+    depends_on: ['certificate'],
+    remedy: 'sudo systemctl reload cis490-orchestrator',
+    run: async () => {
+      if (!cert_file) return { outcome: 'skip', text: 'no client certificate is configured' }
+      const used = Date.parse((await inUse()) ?? '')
+      if (Number.isNaN(used)) return { outcome: 'skip', text: 'no daemon says which one it uses' }
+      const onDisk = new X509Certificate(await readFile(cert_file)).validToDate.getTime()
+      const data = { in_use_not_after: new Date(used).toISOString(), on_disk_not_after: new Date(onDisk).toISOString() }
+      if (onDisk === used) return { outcome: 'pass', text: 'it does', data }
+      const which = onDisk > used ? 'a newer one' : 'another one'
+      return {
+        outcome: 'warn',
+        text: `on disk is ${which} than the daemon uses, whose last day is ${data.in_use_not_after}`,
+        data,
+      }
+    },
+  }
 }

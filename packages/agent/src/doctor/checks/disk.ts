@@ -94,8 +94,9 @@ export function judgeRoom(
 ): Finding {
   const percent = size === 0 ? 0 : (free / size) * 100
   const text = `${formatSize(free)} free (${percent.toFixed(1)} %) at ${path}`
-  if (percent < 2 || free < reserve) return { outcome: 'fail', text, data }
-  return { outcome: percent < 10 ? 'warn' : 'pass', text, data }
+  const perfdata = [`disk_free=${free}B`, `disk_free_percent=${percent.toFixed(1)}%`]
+  if (percent < 2 || free < reserve) return { outcome: 'fail', text, data, perfdata }
+  return { outcome: percent < 10 ? 'warn' : 'pass', text, data, perfdata }
 }
 
 /** Of a folder that is not made yet: where it will be made. */

@@ -25,7 +25,7 @@ export function outboxCheck(summary: () => Promise<OutboxSummary>): Check {
     title: 'Episodes that need a person',
     severity: 'warning',
     timeout: 10_000,
-    depends_on: [],
+    depends_on: ['episodes-readable'],
     remedy: 'cis490-agent outbox list',
     run: async () => {
       let found: OutboxSummary
@@ -40,6 +40,10 @@ export function outboxCheck(summary: () => Promise<OutboxSummary>): Check {
       }
       const { ready } = found.lanes
       const data = { ...found }
+      const perfdata = Object.entries(found.lanes).flatMap(([lane, { count, bytes }]) => [
+        `${lane}=${count}`,
+        `${lane}_bytes=${bytes}B`,
+      ])
       const findings = troubles(found)
       const [first] = findings
       if (first)
@@ -47,6 +51,7 @@ export function outboxCheck(summary: () => Promise<OutboxSummary>): Check {
           outcome: 'warn',
           text: findings.map(({ text }) => text).join('; '),
           data,
+          perfdata,
           remedy: findings.map(({ remedy }) => remedy).join('; '),
         }
       const age = found.oldest_age_s === null ? '' : `, the oldest for ${formatDuration(found.oldest_age_s * 1000)}`
@@ -54,6 +59,7 @@ export function outboxCheck(summary: () => Promise<OutboxSummary>): Check {
         outcome: 'pass',
         text: ready.count === 0 ? 'none, the outbox is empty' : `none, ${ready.count} ready (${formatSize(ready.bytes)})${age}`,
         data,
+        perfdata,
       }
     },
   }

@@ -1,0 +1,16 @@
+import { AgentConfig } from '@cis490/agent/config.ts'
+import { expect, test } from 'vitest'
+import { hostChecks } from '../../packages/agent/src/commands/host-checks.ts'
+import { codeWord, read, section, tableRows } from './documents.ts'
+
+test('OPERATIONS.md says of every check of the doctor what it looks at, in their order, and of no others', async () => {
+  const config = AgentConfig.parse({ receiver: { url: 'https://receiver.lab:8443' }, doctor: { checks: '/nowhere' } })
+  const checks = await hostChecks({ config, configFile: 'lab-host.toml', now: Date.now })
+  const rows = tableRows(section(read('OPERATIONS.md'), '## Checks of the doctor'), 'check')
+  expect(rows.map(([code]) => codeWord(code))).toEqual(checks.map(({ code }) => code))
+  for (const [code, looksAt, notWell] of rows) {
+    expect(looksAt, code).toMatch(/\w{3}/)
+    // A check that never finds anything is none.
+    expect(notWell, code).toMatch(/^(warn|fail): /)
+  }
+})

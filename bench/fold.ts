@@ -88,7 +88,7 @@ async function peersOf({ peers, quick }: BenchOptions, { path, rows }: Index): P
   const node = (name: string, file: string, ...more: string[]) =>
     contender(name, rows, process.execPath, [program(`peers/${file}`), path, ...more], hosts)
   const wanted = (name: string) => peers?.includes(name) ?? true
-  const take = [contender('wc -l', rows, 'wc', ['-l', path]), node('readline', 'readline-fold.ts')].filter(({ name }) =>
+  const take = [contender('wc -l', rows, 'wc', ['-l', path], hosts), node('readline', 'readline-fold.ts')].filter(({ name }) =>
     wanted(name),
   )
   // A quick run installs nothing.
@@ -104,14 +104,15 @@ function contender(
   rows: number,
   file: string,
   args: readonly string[],
-  hosts: (answer: unknown) => number = () => Math.min(rows, hostCount),
+  hosts: (answer: unknown) => number,
 ): Contender {
   return {
     name,
     async run() {
       const { seconds, cpu_s, rss, stdout } = await runCommand(file, args)
-      const found = hosts(file === 'wc' ? undefined : JSON.parse(stdout))
-      if (found !== Math.min(rows, hostCount)) throw new Error(`found ${found} hosts, not ${hostCount}`)
+      const found = file === 'wc' ? Number.parseInt(stdout, 10) : hosts(JSON.parse(stdout))
+      const right = file === 'wc' ? rows : Math.min(rows, hostCount)
+      if (found !== right) throw new Error(`found ${found}, not ${right}`)
       return { seconds, cpu_s, rows_per_s: rows / seconds, rss }
     },
   }

@@ -1,10 +1,9 @@
 /** One run of large uploads: curl sends, the server is watched; and the limit, OpenSSL's hash of the same bytes. */
-import { writeFileSync } from 'node:fs'
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CertificateFiles } from '../scripts/local-fleet/certificates.ts'
 import { type CommandResult, runCommand } from './frame/command.ts'
-import { cpuOf, cpuOfEnded, peakOf, treeOf } from './frame/process-tree.ts'
+import { cpuOf, cpuOfEnded, forgetPeak, peakOf } from './frame/process-tree.ts'
 import type { Contender } from './frame/series.ts'
 import type { BodyFile } from './load/body-file.ts'
 import type { RunningPeer } from './peers/peer.ts'
@@ -79,11 +78,6 @@ function putArguments(port: number, { id, sha256, commit }: BodyFile): string[] 
 function tusArguments(port: number, { bytes }: BodyFile): string[] {
   const headers = ['Tus-Resumable: 1.0.0', `Upload-Length: ${bytes}`, 'Content-Type: application/offset+octet-stream']
   return ['-X', 'POST', ...headers.flatMap((header) => ['-H', header]), `https://localhost:${port}/v1/episodes`]
-}
-
-/** VmHWM begins anew at what is resident now. */
-function forgetPeak(pids: readonly number[]): void {
-  for (const pid of pids.flatMap(treeOf)) writeFileSync(`/proc/${pid}/clear_refs`, '5')
 }
 
 /** Stored bodies go between two runs: a few big files, which ext4 forgets at once. Folders and rows stay. */

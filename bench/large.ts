@@ -19,7 +19,7 @@ export const large: Bench = {
   // The bodies, and what every server stores of one round.
   need: (options) => sizeOf(options) * 10,
   async *series(options, place) {
-    const tus = !options.peers || options.peers.includes('tus') ? [await tusPeer()] : []
+    const tus = (options.peers?.includes('tus') ?? !options.quick) ? [await tusPeer()] : []
     const peers = options.quick && !options.peers ? [naive] : [starlette, caddy, naive, nginx, ...tus]
     const stage = await setStage(place, [host], peers, options.peers)
     const size = sizeOf(options)

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { type Bench, goalsAsked } from './frame/bench.ts'
 import { runCommand } from './frame/command.ts'
 import type { Goal } from './frame/goal.ts'
-import { cpuOf, peakOf } from './frame/process-tree.ts'
+import { cpuOf, forgetPeak, peakOf } from './frame/process-tree.ts'
 import type { Column, Contender, Series } from './frame/series.ts'
 import type { LoadJob, LoadResult } from './load/job.ts'
 import { nginx } from './peers/nginx.ts'
@@ -117,6 +117,7 @@ function contenderOf(server: RunningPeer, shape: Shape, stage: Stage): Contender
   return {
     name: server.name,
     async run(round) {
+      forgetPeak(server.pids)
       const before = cpuOf(server.pids)
       const result = await load(server, shape, stage, `${shape.connections}-${round}`)
       const each = 1000 / shape.requests

@@ -27,6 +27,8 @@ export async function runCommand(file: string, args: readonly string[], env: Nod
   }
   const timer = setInterval(look, lookEveryMs)
   const seconds = once(child, 'exit').then(() => (performance.now() - begun) / 1000)
+  // A program that is not there ends both waits; the other one is awaited below.
+  seconds.catch(() => undefined)
   const [code, signal] = (await once(child, 'close').finally(() => clearInterval(timer))) as [number | null, string | null]
   if (code !== 0) throw new Error(`${file} ended with ${code ?? signal}: ${(stderr || stdout).trim().slice(-400)}`)
   return { seconds: await seconds, cpu_s: cpuOfEnded() - cpu, rss, stdout }

@@ -33,7 +33,8 @@ export class FullMemory implements Disposable {
     // Twice as much as it takes is enough, whatever others do meanwhile.
     for (let most = 2 * (await freeBytes()); most > 0 && (await freeBytes()) > aheadBytes; most -= aheadBytes / 4)
       await this.#read(holes, aheadBytes / 4)
-    const spare = (await freeBytes()) - leftBytes
+    // Where holes are not cached (a folder in memory, a bound on this process) most of it is still free, and stays so.
+    const spare = Math.min(await freeBytes(), aheadBytes) - leftBytes
     if (spare > 0) this.#held = Buffer.alloc(spare, 1)
   }
 

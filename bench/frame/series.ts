@@ -58,11 +58,13 @@ export async function runSeries(series: Series, options: RunOptions): Promise<Se
   const failed = new Map<string, string>()
   const total = options.rounds * series.contenders.length
   for (let k = 0; k < options.rounds; k++) {
+    await options.beforeRun?.()
+    // What it reads stays in memory over the next fill: it is newer than what was there before, or read again.
     await series.beforeRound?.(k)
     const round: Record<string, Readonly<Record<string, number>>> = {}
     for (const [step, contender] of rotate(series.contenders, k).entries()) {
       options.onStep?.(k * series.contenders.length + step, total, contender.name)
-      await options.beforeRun?.()
+      if (step > 0) await options.beforeRun?.()
       const stop = noiseMeter()
       try {
         round[contender.name] = await contender.run(k)
@@ -80,9 +82,14 @@ export async function runSeries(series: Series, options: RunOptions): Promise<Se
     rounds,
     medians: Object.fromEntries(series.contenders.map(({ name }) => [name, mediansOf(name, rounds)])),
     noise,
-    goals: series.goals.map((goal) => judgeGoal(goal, rounds, options.judged)),
+    goals: series.goals.map((goal) => failedOurselves(judgeGoal(goal, rounds, options.judged), failed)),
     left_out: [...(series.left_out ?? []), ...[...failed].map(([name, reason]) => ({ name, reason }))],
   }
+}
+
+/** A round in which we failed is none that we may leave out. */
+function failedOurselves(result: GoalResult, failed: ReadonlyMap<string, string>): GoalResult {
+  return failed.has(result.ours) && result.verdict === 'met' ? { ...result, verdict: 'missed' } : result
 }
 
 function mediansOf(name: string, rounds: readonly Round[]): Record<string, number> {

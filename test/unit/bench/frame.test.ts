@@ -91,6 +91,25 @@ test('contenders run in interleaved rounds; one that fails is named, and the oth
   expect(exitCodeOf([{ ...report, series: [{ ...result, goals: result.goals.slice(0, 1) }] }])).toBe(0)
 })
 
+test('a goal of ours is missed when we failed in a round, however good the others were', async () => {
+  const runs = { we: [1, 1, Number.NaN], it: [4, 4, 4] }
+  const contender = (name: 'we' | 'it') => ({
+    name,
+    run: async (round: number) => {
+      const s = runs[name][round] as number
+      if (Number.isNaN(s)) throw new Error('no answer')
+      return { s }
+    },
+  })
+  const series: Series = { name: 'x', contenders: [contender('we'), contender('it')], columns: [], goals: [faster] }
+  const { goals } = await runSeries(series, { rounds: 3, judged: true })
+  expect(goals.map(({ value, verdict }) => [value, verdict])).toEqual([[4, 'missed']])
+})
+
+test('a program that is not there is an error, not the end of the bench', async () => {
+  await expect(runCommand('/no/such/program', [])).rejects.toThrow('ENOENT')
+})
+
 test('a competitor that is not installed is named with the command that installs it; one that was not asked for is not', () => {
   const all = [
     { name: 'a', missing: () => undefined },

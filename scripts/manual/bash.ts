@@ -22,12 +22,17 @@ ${valueLines(entries).join('\n')}
 }
 
 _${id}() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} path='' option='' count=1 ended='' word i commands options valued most IFS=$' \\t\\n'
+  local cur=\${COMP_WORDS[COMP_CWORD]} path='' option='' count=1 ended='' words=() glued='' word
+  local commands options valued most IFS=$' \\t\\n'
   COMPREPLY=()
+  # Readline takes 18:00 apart.
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD}"; do
+    if [[ \${#words[@]} -gt 0 && ($word == ':' || $glued) ]]; then words[-1]+=$word; else words+=("$word"); fi
+    if [[ $word == ':' ]]; then glued=1; else glued=''; fi
+  done
   _${id}_table
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    word=\${COMP_WORDS[i]}
-    # Readline makes three words of --option=value.
+  for word in "\${words[@]::\${#words[@]}-1}"; do
+    # And it makes three words of --option=value.
     if [[ $word == '=' && $option ]]; then continue; fi
     if [[ $option ]]; then option=''
     elif [[ $word == '--' ]]; then ended=1

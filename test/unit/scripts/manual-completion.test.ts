@@ -59,6 +59,9 @@ describe.each(['bash', 'zsh'] as const)('%s', (name) => {
     )
     expect(await added('cis490-receiver help', 'ba')).toEqual(['backfill', 'backup'])
     expect(await added('cis490-receiver taint --as')).toEqual(['commit', 'id', 'range'])
+    // bash puts the second and the third behind the sign as well.
+    const ways = (await added('cis490-receiver taint', '--as=')).map((word) => word.replace('--as=', ''))
+    expect(ways.toSorted()).toEqual(['commit', 'id', 'range'])
     expect(await added('cis490-receiver taint', '--as=r')).toEqual(['--as=range'])
   })
 
@@ -97,6 +100,20 @@ test('a command that is a value of another is no command: a host may be called l
     '--json',
   ])
   expect(await shell.complete('cis490-agent outbox drop -- --reas')).toEqual(['cis490-agent', 'outbox', 'drop', '--', '--reas'])
+})
+
+test('a time or a file with a colon is one word, although readline takes it apart', async () => {
+  await using shell = await openShell('bash')
+  expect(await shell.complete('cis490-agent verify 12:30 la')).toEqual(['cis490-agent', 'verify', '12:30', 'lab.toml'])
+  expect(await shell.complete('cis490-receiver import 12:30 --ho')).toEqual(['cis490-receiver', 'import', '12:30', '--host'])
+  expect(await shell.complete('cis490-receiver taint --reason 12:30 --as 12:')).toEqual([
+    'cis490-receiver',
+    'taint',
+    '--reason',
+    '12:30',
+    '--as',
+    '12:',
+  ])
 })
 
 test('a word that bash would expand is refused when the completion is made', () => {

@@ -1,17 +1,19 @@
 /** The way to the receiver, broken at each step: the first broken link is named, and what follows from it is hidden. */
-import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import https from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { makeClient } from '../../../packages/agent/src/app.ts'
+import { takeLock } from '@cis490/shared/node/process-lock.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makeApp, makeClient } from '../../../packages/agent/src/app.ts'
 import { gateOf } from '../../../packages/agent/src/commands/ask-gate.ts'
+import { lockPath, openOutbox } from '../../../packages/agent/src/commands/context.ts'
+import { beat } from '../../../packages/agent/src/commands/heartbeat.ts'
 import type { AgentConfig } from '../../../packages/agent/src/config.ts'
 import { commitInWindow } from '../../../packages/agent/src/doctor/checks/commit.ts'
-import { skew } from '../../../packages/agent/src/doctor/hello.ts'
+import { capturedLog } from '../../support/captured-log.ts'
 import { examined, hostConfig } from '../../support/examined.ts'
+import { listening } from '../../support/listening.ts'
 import { expired, foreignAuthority, hostFiles, issueFiles } from '../../support/pki.ts'
 import { Site, type TestReceiver } from '../../support/receiver.ts'
 
@@ -29,17 +31,6 @@ afterAll(() => site[Symbol.asyncDispose]())
 function host(more: Record<string, unknown> = {}): AgentConfig {
   const { caFile, host: own } = site.pki
   return hostConfig({ url: receiver.url, ca_file: caFile, cert_file: own.certFile, key_file: own.keyFile, ...more })
-}
-
-/** A server that is no receiver. @returns its port */
-async function listening(server: http.Server | https.Server): Promise<number> {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.close()
-    server.closeAllConnections()
-  })
-  return (server.address() as AddressInfo).port
 }
 
 test('a host that is well passes each step', async () => {
@@ -167,34 +158,9 @@ describe('the first broken link', () => {
   })
 })
 
-describe('clock', () => {
-  const judge = async (aheadMs: number) => {
-    const server = http.createServer((_, answer) => answer.setHeader('date', new Date(Date.now() + aheadMs).toUTCString()).end())
-    const config = hostConfig({ url: `http://127.0.0.1:${await listening(server)}` }, { host: { name: 'lab-07' } })
-    return (await examined(config, ['clock']))['clock']
-  }
-  test.each([
-    ['a few seconds are nothing', 5000, 'pass', /differ by|agree/],
-    ['a minute is a warning', 60_000, 'warn', /^this clock is (1 min|59 s|1 min 1 s) behind the receiver's/],
-    ['ten minutes are a fail', -600_000, 'fail', /^this clock is (10 min|9 min 59 s|9 min 58 s) ahead of the receiver's/],
-  ])('%s', async (_, ahead, outcome, text) => {
-    const result = await judge(ahead)
-    expect(result).toMatchObject({ outcome, text: expect.stringMatching(text) as string })
-    expect(result?.remedy ?? 'timedatectl').toContain('timedatectl')
-  })
-
-  test('a wrong clock is told also where it makes the certificate invalid', async () => {
-    const results = await examined(host(), way, () => Date.now() + 400 * day)
-    expect(results['clock']).toMatchObject({ outcome: 'fail', text: expect.stringContaining('ahead of') as string })
-  })
-
-  test.each([
-    ['their second has begun within the question', 10_000, 9500, 10_200, 0],
-    ['their second ended before it', 5000, 9500, 10_200, -3501],
-    ['their second begins after it', 15_000, 9500, 10_200, 4800],
-  ])('%s', (_, theirs, began, ended, ms) => {
-    expect(skew(theirs, began, ended)).toBe(ms)
-  })
+test('a wrong clock is told also where it makes the certificate invalid', async () => {
+  const results = await examined(host(), way, () => Date.now() + 400 * day)
+  expect(results['clock']).toMatchObject({ outcome: 'fail', text: expect.stringContaining('ahead of') as string })
 })
 
 describe('commit', () => {
@@ -231,3 +197,33 @@ describe('commit', () => {
     expect(await judge(null)).toMatchObject({ outcome: 'warn', text: expect.stringContaining('no git history') as string })
   })
 })
+
+test('a certificate that was renewed on disk is a warning until the daemon has read it', async () => {
+  const config = host(await copyOfHost('in-use'))
+  await using stack = new AsyncDisposableStack()
+  const { log } = capturedLog()
+  const { outbox } = await openOutbox(config, log, stack)
+  const context = { config, outbox, log, now: Date.now }
+  using _lock = takeLock(lockPath(config))
+  const app = stack.use(makeApp(context, process.stderr, () => undefined))
+  const signal = new AbortController().signal
+  const judge = async () => (await examined(config, ['certificate-in-use']))['certificate-in-use']
+
+  expect(await judge()).toMatchObject({ outcome: 'skip' })
+  expect(await beat(context, app, signal)).toBe('heard')
+  expect(await judge()).toMatchObject({ outcome: 'pass' })
+  await copyOfHost('in-use', { notBefore: new Date(Date.now() - day), notAfter: new Date(Date.now() + 90 * day) })
+  expect(await judge()).toMatchObject({
+    outcome: 'warn',
+    text: expect.stringContaining('on disk is a newer one') as string,
+    remedy: 'sudo systemctl reload cis490-orchestrator',
+  })
+  app.reload()
+  expect(await beat(context, app, signal)).toBe('heard')
+  expect(await judge()).toMatchObject({ outcome: 'pass' })
+})
+
+async function copyOfHost(name: string, validity = {}): Promise<{ cert_file: string; key_file: string }> {
+  const { certFile, keyFile } = await hostFiles(site.root, name, site.pki.authority, site.pki.hostName, validity)
+  return { cert_file: certFile, key_file: keyFile }
+}

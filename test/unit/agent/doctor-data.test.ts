@@ -1,0 +1,215 @@
+/** What the doctor finds about disks, episodes and outbox, with each thing broken for real. */
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdirSync, statfsSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { EpisodeId, timestamp } from '@cis490/shared/ids.ts'
+import { describe, expect, test } from 'vitest'
+import { takePosition } from '../../../packages/agent/src/commands/examine.ts'
+import type { AgentConfig } from '../../../packages/agent/src/config.ts'
+import { daysUntilFull, keepSamples } from '../../../packages/agent/src/core/disk-trend.ts'
+import { freeNow } from '../../../packages/agent/src/doctor/checks/disk-trend.ts'
+import { addFreeSample, readFreeHistory } from '../../../packages/agent/src/doctor/disk-history.ts'
+import { examined, hostConfig } from '../../support/examined.ts'
+import { fillUp, testOnTinyDisk, tinyDisk } from '../../support/tiny-disk.ts'
+
+const day = 86_400_000
+const text = (pattern: RegExp) => expect.stringMatching(pattern) as string
+const lonely = (more: Partial<AgentConfig['paths']> = {}) => {
+  const config = hostConfig({ url: 'https://127.0.0.1:1' }, { host: { name: 'lab-07' } })
+  return { ...config, paths: { ...config.paths, ...more } }
+}
+
+describe('disks', () => {
+  test('a disk that fills up is told in days', async () => {
+    const config = lonely()
+    mkdirSync(config.paths.state)
+    const folders = [config.paths.outbox, config.paths.episodes]
+    const { [config.paths.outbox]: free = 0 } = await freeNow(folders)
+    const now = Date.now()
+    const judge = async (daily: number) => {
+      for (const ago of [4, 3, 2, 1])
+        await addFreeSample(config.paths.state, { at: now - ago * day, free: { [config.paths.outbox]: free + ago * daily } })
+      return (await examined(config, ['disk-trend']))['disk-trend']
+    }
+    expect(await judge(free / 10)).toMatchObject({
+      outcome: 'warn',
+      text: text(/is full in (9|10) days/),
+      remedy: text(/du -xh/),
+    })
+    writeFileSync(join(config.paths.state, 'disk.json'), 'not written to its end')
+    expect(await judge(free)).toMatchObject({ outcome: 'fail', text: text(/is full in [01] days/) })
+    expect(await readFreeHistory(config.paths.state)).toHaveLength(4)
+  })
+
+  test.each([
+    [
+      'too few samples say nothing',
+      [
+        [0, 100],
+        [2, 50],
+      ],
+      undefined,
+    ],
+    [
+      'a few hours say nothing',
+      [
+        [0, 100],
+        [0.1, 50],
+        [0.2, 25],
+      ],
+      undefined,
+    ],
+    [
+      'a disk that gets emptier never fills',
+      [
+        [0, 10],
+        [1, 20],
+        [2, 30],
+      ],
+      undefined,
+    ],
+    [
+      'a steady loss ends',
+      [
+        [0, 40],
+        [1, 30],
+        [2, 20],
+      ],
+      2,
+    ],
+  ] as [string, [number, number][], number | undefined][])('%s', (_, samples, days) => {
+    const found = daysUntilFull(samples.map(([at, free]) => ({ at: at * day, free })))
+    expect(found === undefined ? undefined : Math.round(found * 1000) / 1000).toBe(days)
+  })
+
+  test('samples of last month and of the future go', () => {
+    expect(keepSamples([{ at: 0 }, { at: 29 * day }, { at: 31 * day }], 30 * day)).toEqual([{ at: 29 * day }])
+  })
+
+  testOnTinyDisk('no more files, though there is room', async () => {
+    const dir = tinyDisk(4)
+    const remounted = spawnSync('mount', ['-o', 'remount,nr_inodes=20', dir])
+    expect(remounted.status).toBe(0)
+    const config = lonely({ outbox: dir })
+    expect((await examined(config, ['inodes']))['inodes']?.outcome).toBe('pass')
+    for (let k = statfsSync(dir).ffree; k > 0; k--) writeFileSync(join(dir, `file-${k}`), '')
+    expect(await examined(config, ['inodes', 'disk'])).toMatchObject({
+      disk: { outcome: 'pass' },
+      inodes: { outcome: 'fail', text: text(/^0 free \(0.0 %\)/), remedy: text(/df -i/) },
+    })
+  })
+
+  testOnTinyDisk('a report has a number also where the disk is full', async () => {
+    const dir = tinyDisk(1)
+    const config = lonely({ state: dir })
+    expect((await takePosition(config)).sequence).toBe(1)
+    fillUp(dir)
+    expect((await takePosition(config)).sequence).toBe(2)
+    expect((await takePosition(config)).sequence).toBe(2)
+  })
+})
+
+describe('episodes and outbox', () => {
+  test('names that can be no episode are a warning', async () => {
+    const config = lonely()
+    mkdirSync(join(config.paths.episodes, 'good'), { recursive: true })
+    expect((await examined(config, ['episodes-readable']))['episodes-readable']?.outcome).toBe('pass')
+    writeFileSync(join(config.paths.episodes, 'notes.txt'), '')
+    expect((await examined(config, ['episodes-readable']))['episodes-readable']).toMatchObject({
+      outcome: 'warn',
+      text: text(/1 name in .* first notes.txt \(not a folder\)/),
+      remedy: text(/ls -la/),
+    })
+  })
+
+  test('a folder that is none is a fail, and hides what follows', async () => {
+    const config = lonely()
+    writeFileSync(config.paths.episodes, '')
+    const results = await examined(config, ['episodes-readable', 'outbox', 'watch-limit'])
+    expect(results).toMatchObject({
+      'episodes-readable': { outcome: 'fail', remedy: text(/chgrp cis490/) },
+      outbox: { outcome: 'skip' },
+      'watch-limit': { outcome: 'skip' },
+    })
+  })
+
+  testOnTinyDisk('folders in which nothing can be deleted are named', async () => {
+    const dir = tinyDisk(1)
+    mkdirSync(join(dir, 'ep-1'))
+    const config = lonely({ episodes: dir })
+    expect((await examined(config, ['episodes-deletable']))['episodes-deletable']?.outcome).toBe('pass')
+    expect(spawnSync('mount', ['-o', 'remount,ro', dir]).status).toBe(0)
+    expect((await examined(config, ['episodes-deletable']))['episodes-deletable']).toMatchObject({
+      outcome: 'warn',
+      text: text(/2 folders in which this user may not delete/),
+      remedy: text(/setfacl/),
+    })
+  })
+
+  /** An archive that has waited; its bytes do not matter to the checks. */
+  function waits({ paths }: AgentConfig, id: string, lane: string, ageMs: number): void {
+    mkdirSync(paths.outbox, { recursive: true })
+    const sidecar = { sha256: 'a'.repeat(64), bytes: 1, lane, attempts: 0 }
+    writeFileSync(join(paths.outbox, `${EpisodeId.parse(id)}.json`), JSON.stringify(sidecar))
+    const archive = join(paths.outbox, `${id}.tar.zst`)
+    writeFileSync(archive, 'x')
+    utimesSync(archive, new Date(Date.now() - ageMs), new Date(Date.now() - ageMs))
+  }
+
+  test('what is ready and does not go, and receipts that stopped, are warnings', async () => {
+    const config = lonely()
+    const codes = ['outbox-age', 'last-receipt']
+    waits(config, 'ep-1', 'gated', 2 * day)
+    waits(config, 'ep-2', 'ready', 60_000)
+    expect(await examined(config, codes)).toMatchObject({
+      'outbox-age': { outcome: 'pass', text: text(/ready for (1 min|59 s).*, gated for 2 d/) },
+      'last-receipt': { outcome: 'pass', text: 'nothing was delivered yet' },
+    })
+    waits(config, 'ep-2', 'ready', 2 * day)
+    mkdirSync(config.paths.state)
+    const receipt = { id: 'ep-0', host: 'lab-07', sha256: 'b'.repeat(64), bytes: 1, received_at: timestamp(Date.now() - 3 * day) }
+    writeFileSync(join(config.paths.state, 'receipts.jsonl'), `${JSON.stringify(receipt)}\n`)
+    expect(await examined(config, codes)).toMatchObject({
+      'outbox-age': { outcome: 'warn', remedy: text(/outbox list/), data: { oldest_age_s: { quarantine: null } } },
+      'last-receipt': {
+        outcome: 'warn',
+        text: text(/came 3 d ago, for ep-0, and archives have been ready for 2 d/),
+        remedy: text(/journalctl/),
+      },
+    })
+    receipt.received_at = timestamp(Date.now() - 60_000)
+    writeFileSync(join(config.paths.state, 'receipts.jsonl'), `${JSON.stringify(receipt)}\n`)
+    expect((await examined(config, codes))['last-receipt']?.outcome).toBe('pass')
+  })
+})
+
+test('an episode that this user cannot read is a fail that names it', async ({ skip }) => {
+  if (process.getuid?.() !== 0) skip('only root can become somebody else')
+  const config = lonely()
+  const folder = join(config.paths.episodes, 'ep-1')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'data'), '')
+  chmodSync(join(config.paths.episodes, '..'), 0o755)
+  chmodSync(join(folder, 'data'), 0o600)
+  const file = join(config.paths.episodes, '..', 'lab-host.toml')
+  writeFileSync(
+    file,
+    `[receiver]\nurl = "https://127.0.0.1:1"\n[paths]\nepisodes = "${config.paths.episodes}"\nstate = "/nowhere"\n`,
+  )
+  const main = join(import.meta.dirname, '../../../packages/agent/src/main.ts')
+  const args = [main, 'doctor', '--only', 'episodes-*', '--json', '--config', file]
+  const { stdout, status, stderr } = spawnSync(process.execPath, args, { uid: 65_534, gid: 65_534, encoding: 'utf8' })
+  expect(stderr).toBe('')
+  expect({ status, ...(JSON.parse(stdout) as object) }).toMatchObject({
+    status: 1,
+    results: [
+      {
+        code: 'episodes-readable',
+        outcome: 'fail',
+        text: text(/1 episode that this user cannot read, first ep-1/),
+        remedy: text(/chmod -R g\+rX/),
+      },
+      { code: 'episodes-deletable', outcome: 'skip' },
+    ],
+  })
+})

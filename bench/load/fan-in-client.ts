@@ -65,6 +65,8 @@ async function connectAll(count: number, ask: (host: Host) => string, wanted: nu
     }
   })
   await Promise.all(some)
+  const closed = all.filter(({ socket }) => socket.destroyed).length
+  if (closed > 0) throw new Error(`${closed} of ${count} connections were closed while the others were made`)
   return all
 }
 

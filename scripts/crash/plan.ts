@@ -32,7 +32,7 @@ export interface Density {
   readonly recovery: number
 }
 
-/** Power cuts: two calls of three, with and without the journal in turn. Errors: every call, once and from then on, with the four of them in turn. */
+/** Power cuts: two calls of three, with and without the journal in turn. Errors: every call that changes something, once and from then on, with the four of them in turn; of opens to read two in four variants. */
 export const full: Density = { kill: 1, power: 3, errno: 3, wrecks: 3, recovery: 4 }
 export const quick: Density = { kill: 7, power: 11, errno: 23, wrecks: 3, recovery: 7 }
 

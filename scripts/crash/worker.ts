@@ -1,5 +1,4 @@
 /** The process that does one job after the other, told on stdin, a JSON line each; it answers on stdout, unbuffered, so that nothing told is lost with it. */
-import { execFileSync } from 'node:child_process'
 import { writeSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { createInterface } from 'node:readline'
@@ -30,12 +29,7 @@ async function act({ act, scenario: name, place, arming, checked }: Job): Promis
   // Most of these processes are killed and could not store what they compiled.
   if (act === 'prepare') flushCompileCache()
   if (arming) watch(arming)
-  const begin = () => {
-    if (!arming) return
-    // What the scenario itself has changed until here is given: a power cut does not take it back.
-    if (arming.mode.startsWith('power')) execFileSync('sync', ['--file-system', place.disk])
-    arm(arming)
-  }
+  const begin = () => arming && arm(arming)
   try {
     if (act === 'check' && checked) return await scenario.check(place, checked)
     if (act === 'prepare') await scenario.prepare(place)

@@ -138,3 +138,8 @@ async function archiveHash(place: Place, id: string): Promise<string> {
 }
 
 export { commits }
+
+/** What a scenario has changed with its own hands is given: a power cut does not take it back. */
+export function settle(place: Place): void {
+  execFileSync('sync', ['--file-system', place.disk])
+}

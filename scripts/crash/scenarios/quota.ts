@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { checkAgent, restartAgent, shipOnce } from '../agent/check.ts'
-import { besideReceiver, paths, placeReceiver, prepareHost } from '../agent/place.ts'
+import { besideReceiver, paths, placeReceiver, prepareHost, settle } from '../agent/place.ts'
 import { commits } from '../receiver/place.ts'
 import type { Finding, Place, Scenario } from '../scenario.ts'
 
@@ -58,6 +58,7 @@ export const quota: Scenario = {
       utimesSync(telemetry, Date.now() / 1000, Date.now() / 1000)
       await shipOnce(place, url, keep)
       utimesSync(telemetry, 1_700_000_000, 1_700_000_000)
+      settle(place)
       begin()
       await shipOnce(place, url, crowded)
     })

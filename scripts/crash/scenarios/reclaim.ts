@@ -6,7 +6,7 @@ import { gateAsker } from '../../../packages/agent/src/commands/ask-gate.ts'
 import { scan } from '../../../packages/agent/src/commands/scan-episodes.ts'
 import { shipPass } from '../../../packages/agent/src/commands/ship-pass.ts'
 import { checkAgent, restartAgent } from '../agent/check.ts'
-import { agentConfig, besideReceiver, paths, placeReceiver, prepareHost, withAgent } from '../agent/place.ts'
+import { agentConfig, besideReceiver, paths, placeReceiver, prepareHost, settle, withAgent } from '../agent/place.ts'
 import { commits } from '../receiver/place.ts'
 import type { Place, Scenario } from '../scenario.ts'
 
@@ -51,6 +51,7 @@ export const reclaimScenario: Scenario = {
     placeReceiver(place)
     await besideReceiver(place, async (url) => {
       await makeMess(place, url)
+      settle(place)
       begin()
       await restartAgent(place)
     })

@@ -12,8 +12,8 @@ describe('clock', () => {
   }
   test.each([
     ['a few seconds are nothing', 5000, 'pass', /differ by|agree/],
-    ['a minute is a warning', 60_000, 'warn', /^this clock is (1 min|59 s|1 min 1 s) behind the receiver's/],
-    ['ten minutes are a fail', -600_000, 'fail', /^this clock is (10 min|9 min 59 s|9 min 58 s) ahead of the receiver's/],
+    ['a minute is a warning', 60_000, 'warn', /^this clock is (1 min|5\d s) behind the receiver's/],
+    ['ten minutes are a fail', -600_000, 'fail', /^this clock is (10 min|9 min 5\d s) ahead of the receiver's/],
   ])('%s', async (_, ahead, outcome, text) => {
     const result = await judge(ahead)
     expect(result).toMatchObject({ outcome, text: expect.stringMatching(text) as string })

@@ -39,6 +39,13 @@ describe('the set of checks', () => {
     for (const { remedy, timeout } of checks) expect([remedy.length > 5, timeout > 0]).toEqual([true, true])
   })
 
+  test('without a usable configuration nothing but it is looked at, whichever checks are left out', async () => {
+    const checks = await hostChecks({ config: lonely(), configFile: 'x', mistake: 'x:1: no', now: Date.now })
+    const [first, ...others] = checks.map(({ code, depends_on }) => ({ code, hidden: depends_on.includes('configuration') }))
+    expect(first).toEqual({ code: 'configuration', hidden: false })
+    expect(others.filter(({ hidden }) => !hidden)).toEqual([])
+  })
+
   test('a wish that names no check is told the one that is meant', async () => {
     const checks = await hostChecks({ config: lonely(), configFile: 'x', now: Date.now })
     const codes = (only: string[], skip: string[]) => {

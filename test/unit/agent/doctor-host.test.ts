@@ -171,7 +171,8 @@ describe('timers', () => {
       unit('cis490-autoupdate.timer', update),
       unit('cis490-doctor-check.service', `LoadState=loaded\nActiveState=inactive\n${service}`),
     ].join('\n')
-  const at = (ms: number) => `LoadState=loaded\nActiveState=active\nLastTriggerUSec=@${ms / 1000}`
+  const shownTime = (ms: number) => new Date(ms).toISOString().replace('T', ' ').replace(/\..*/, ' UTC')
+  const at = (ms: number) => `LoadState=loaded\nActiveState=active\nLastTriggerUSec=Sat ${shownTime(ms)}`
   const judge = (output: string | undefined) =>
     timers(
       async () => (output === undefined ? undefined : parseUnits(output)),

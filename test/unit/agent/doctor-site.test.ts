@@ -88,6 +88,14 @@ test('an interpreter that is not there, a link that leads nowhere, no folder', a
   expect(await run(join(dir, 'x'))).toMatchObject([{ outcome: 'unknown', text: expect.stringContaining('cannot look into') }])
 })
 
+test('a plugin that says very much is cut short', async () => {
+  const [result] = await run(
+    folder({ loud: 'i=0; printf "%09999d |" 0; while [ $i -lt 3000 ]; do printf " v$i=$i"; i=$((i+1)); done' }),
+  )
+  expect(result?.text).toHaveLength(500)
+  expect(String(result?.perfdata).split(' ')).toHaveLength(30)
+})
+
 test('a plugin gets nothing of our environment', async () => {
   process.env['CIS490_TEST_SECRET'] = 'sesame'
   const [result] = await run(folder({ env: 'env | sort | tr "\\n" " "' }))

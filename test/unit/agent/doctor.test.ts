@@ -206,6 +206,17 @@ describe('outbox', () => {
     expect(remedy).toMatch(/stop the daemon.*release or drop.*; touch meta.json/)
   })
 
+  test('a report on ten thousand stuck episodes was more than the receiver takes', async () => {
+    const many = Array.from({ length: 10_000 }, (_, k) => ({
+      id: `episode-${k}`,
+      reason: 'meta.json is older than telemetry.csv',
+    }))
+    const finding = await outboxCheck(async () => summary({}, many)).run(signal)
+    expect(finding.text).toContain('10000 episodes that will not finish')
+    expect(finding.data).toMatchObject({ stuck_count: 10_000 })
+    expect(JSON.stringify(finding).length).toBeLessThan(8 * 1024)
+  })
+
   test('an outbox that cannot be read is a fail', async () => {
     expect(await outboxCheck(() => Promise.reject(new Error('EACCES'))).run(signal)).toMatchObject({ outcome: 'fail' })
   })

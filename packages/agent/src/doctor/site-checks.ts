@@ -59,6 +59,8 @@ async function whyNotRun(path: string): Promise<Finding | undefined> {
 
 const mostOutput = 64 * 1024
 const longestText = 500
+/** A report with many checks has to fit what the receiver takes. */
+const mostPerfdata = 30
 
 async function runPlugin(path: string, name: string, signal: AbortSignal): Promise<Finding> {
   // A process group of its own: a plugin that hangs goes with its children.
@@ -98,6 +100,6 @@ function findingOf(
     outcome,
     text: `${foreign ? `${ending}, which no plugin does: ` : ''}${words}`.slice(0, longestText),
     data: { exit_code: code },
-    perfdata: perfdata.map((one) => withPrefix(`${name}_`, one)),
+    perfdata: perfdata.slice(0, mostPerfdata).map((one) => withPrefix(`${name}_`, one.slice(0, longestText))),
   }
 }

@@ -19,6 +19,8 @@ export interface OutboxSummary {
   }
 }
 
+const mostNamed = 20
+
 export function outboxCheck(summary: () => Promise<OutboxSummary>): Check {
   return {
     code: 'outbox',
@@ -39,7 +41,9 @@ export function outboxCheck(summary: () => Promise<OutboxSummary>): Check {
         }
       }
       const { ready } = found.lanes
-      const data = { ...found }
+      // A report has to fit what the receiver takes, however many there are.
+      const { lanes, oldest_age_s, unstamped, stuck, tombstones } = found
+      const data = { lanes, oldest_age_s, unstamped, tombstones, stuck: stuck.slice(0, mostNamed), stuck_count: stuck.length }
       const perfdata = Object.entries(found.lanes).flatMap(([lane, { count, bytes }]) => [
         `${lane}=${count}`,
         `${lane}_bytes=${bytes}B`,

@@ -81,24 +81,32 @@ export function episodesDeletable(dir: string, recorded: () => Promise<readonly 
     remedy: `sudo setfacl -R -m u:cis490:rwX -m d:u:cis490:rwX ${dir}`,
     run: async () => {
       const ids = await recorded()
-      const tried = await Promise.all(
-        [dir, ...ids.map((id) => join(dir, id))].map(async (path) => ({ path, ok: await writable(path) })),
-      )
-      const kept = tried.filter(({ ok }) => !ok).map(({ path }) => path)
+      const folders = [dir, ...ids.map((id) => join(dir, id))]
+      const tried = await Promise.all(folders.map(async (path) => ({ path, why: await whyKept(path) })))
+      const kept = tried.filter(({ why }) => why !== undefined)
       const [first] = kept
       if (first === undefined) return { outcome: 'pass', text: counted(ids.length, 'folder'), data: {} }
       return {
         outcome: 'warn',
-        text: `${counted(kept.length, 'folder')} in which this user may not delete, first ${first}: they stay after their receipt`,
-        data: { kept: kept.slice(0, 20), count: kept.length },
+        text: `${counted(kept.length, 'folder')} in which this user may not delete, first ${first.path} (${first.why}): they stay after their receipt`,
+        data: { kept: kept.slice(0, 20).map(({ path }) => path), count: kept.length },
+        // Rights change nothing there; for a unit, what is not named is read-only.
+        ...(first.why === readOnly && {
+          remedy: `findmnt -T ${dir}; for the units: ReadWritePaths=${dir} by systemctl edit of cis490-orchestrator and cis490-doctor-check`,
+        }),
       }
     },
   }
 }
 
-async function writable(folder: string): Promise<boolean> {
-  return await access(folder, constants.W_OK | constants.X_OK).then(
-    () => true,
-    (error: unknown) => isErrno(error, 'ENOENT'),
-  )
+const readOnly = 'read-only'
+
+async function whyKept(folder: string): Promise<string | undefined> {
+  try {
+    await access(folder, constants.W_OK | constants.X_OK)
+    return undefined
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    return isErrno(error, 'EROFS') ? readOnly : 'no right to write'
+  }
 }

@@ -230,6 +230,11 @@ test('tar reads the size of a file of more than 8 GiB', () => {
   expect(padding(size)).toBe(507)
 })
 
+test('an archive that cannot be read now has no answer, not an empty one: it may have a stamp', async () => {
+  const { root } = makeFolder()
+  await expect(readArchiveMeta(join(root, 'not-there.tar.zst'))).rejects.toThrow('ENOENT')
+})
+
 test('the stamp is read back from an archive, and a damaged archive has none', async () => {
   const { root, folder } = makeFolder()
   writeFileSync(join(folder, 'big'), Buffer.alloc(3 << 20, 'noise'))

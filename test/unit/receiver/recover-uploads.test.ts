@@ -68,6 +68,18 @@ test.each<[string, Record<string, string | object>, string[], object]>([
   if (left.includes('u.part')) expect(readFileSync(join(folder, 'u.part'), 'utf8')).toBe('012345')
 })
 
+test('an upload whose state cannot be removed keeps its bytes, and goes on from what was told', async () => {
+  const layout = new StoreLayout(scratchDir())
+  const uploads = await Uploads.open(layout, 1000, now, hashes)
+  const facts = { host: HostName.parse('lab-07'), id: EpisodeId.parse('one'), sha256: Sha256.parse(state.sha256), length: 10 }
+  const upload = await uploads.create({ ...facts, gate: { kind: 'accept' } }, now)
+  rmSync(upload.paths.state)
+  mkdirSync(upload.paths.state)
+  await uploads.remove(upload)
+  expect(uploads.find(upload.name, now)).toBeUndefined()
+  expect(readdirSync(layout.uploads)).toHaveLength(2)
+})
+
 test('the part of an upload that was published before the crash is the episode: nobody cuts it', async () => {
   const folder = folderWith({ 'u.json': state, 'u.part': '0123456789' })
   linkSync(join(folder, 'u.part'), join(folder, '..', 'one.tar.zst'))

@@ -19,10 +19,10 @@ export async function hashArchive(path: string): Promise<{ sha256: Sha256; bytes
   return { sha256: Sha256.parse(hash.digest('hex')), bytes }
 }
 
-/** @returns undefined when the archive does not begin with a valid meta.json within its first frame */
+/** @returns undefined when the archive does not begin with a valid meta.json within its first frame. @throws the system's error where it cannot be read */
 export function readArchiveMeta(path: string): Promise<EpisodeMeta | undefined> {
   // Only the first frame counts: meta.json is the first entry, and node's decoder is not to be trusted beyond a frame.
-  const { promise, resolve } = Promise.withResolvers<EpisodeMeta | undefined>()
+  const { promise, resolve, reject } = Promise.withResolvers<EpisodeMeta | undefined>()
   const source = createReadStream(path)
   const decoder = createZstdDecompress()
   let first: Promise<void> | undefined
@@ -37,7 +37,12 @@ export function readArchiveMeta(path: string): Promise<EpisodeMeta | undefined> 
     source.destroy()
     decoder.destroy()
   }
-  for (const stream of [source, decoder]) stream.on('error', () => finish(undefined))
+  // What cannot be read now may have a stamp all the same.
+  source.on('error', (error) => {
+    reject(error)
+    finish(undefined)
+  })
+  decoder.on('error', () => finish(undefined))
   parser.on('error', () => finish(undefined))
   // A turn later: an entry that was read to its end is answered first, one that was cut off never is.
   parser.on('end', () => void setImmediate(finish, undefined))

@@ -9,8 +9,12 @@ export async function hashFile(path: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/** @returns undefined where the disk does not give all of it back */
+/** An archive that cannot be read is written off, so it is read once more: a bad sector stays bad. @returns undefined where the disk does not give all of it back */
 export async function hashReadable(path: string): Promise<string | undefined> {
+  return (await hashUnlessBroken(path)) ?? (await hashUnlessBroken(path))
+}
+
+async function hashUnlessBroken(path: string): Promise<string | undefined> {
   return await hashFile(path).catch((error: unknown) => {
     if (isErrno(error, 'EIO')) return undefined
     throw error

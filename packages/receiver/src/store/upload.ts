@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises'
 import { timestamp } from '@cis490/shared/ids.ts'
 import { removeFile, replaceFile } from '@cis490/shared/node/durable.ts'
-import { isErrno } from '@cis490/shared/node/errno.ts'
+import { isErrno, isSystemError } from '@cis490/shared/node/errno.ts'
 import type { EpisodeKey } from '../core/episode-key.ts'
 import type { RunningHash } from './hashing/running-hash.ts'
 import type { FinalAnswer, UploadState } from './upload-state.ts'
@@ -146,11 +146,19 @@ export class Upload {
     return await this.lose(error)
   }
 
-  /** The state goes first: bytes without a state are nobody's. What cannot be removed is cleared away at the next start. */
+  /**
+   * The state goes first: bytes without a state are nobody's, and the next start clears them away. A state that cannot be removed keeps its
+   * bytes: what it says of them is true, and a state alone would be an upload that ended.
+   */
   async discard(): Promise<void> {
     this.#gone = true
     this.hash.forget()
-    for (const path of [this.paths.state, this.paths.part]) await removeFile(path).catch(() => undefined)
+    try {
+      await removeFile(this.paths.state)
+      await removeFile(this.paths.part)
+    } catch (error) {
+      if (!isSystemError(error)) throw error
+    }
   }
 
   /** @throws UploadLost, always: a sync that failed leaves nothing to believe */

@@ -9,7 +9,7 @@ import {
   receiptOfRow,
   type SidecarFacts,
 } from '../../core/episode-state.ts'
-import { hashFile } from '../hash-file.ts'
+import { hashReadable } from '../hash-file.ts'
 import type { EpisodeKey, StoreLayout } from '../layout.ts'
 
 /** Which archives are read to their end: none, those of which it is not clear which receipt holds or that were touched, or all. */
@@ -30,13 +30,13 @@ export async function lookEpisode(
   const wanted = hashes === 'always' || (hashes === 'doubtful' && (inDoubt(facts) || touched(facts, info.mtimeMs)))
   if (!wanted || pruned) return facts
   // A prune that runs beside us may take it away between the two.
-  const sha256 = await hashFile(path).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return undefined
-    // A bad sector is the archive's fault, and no reason to look at nothing else.
-    if (isErrno(error, 'EIO')) return 'bytes that cannot be read (EIO)'
+  const read = await hashReadable(path).catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return 'gone'
     throw error
   })
-  return { ...facts, archive: { bytes: info.size, sha256 } }
+  if (read === 'gone') return facts
+  // A bad sector is the archive's fault, and no reason to look at nothing else.
+  return { ...facts, archive: { bytes: info.size, sha256: read ?? 'bytes that cannot be read (EIO)' } }
 }
 
 /** The body was written before its receipt, so a later time is somebody else's. */

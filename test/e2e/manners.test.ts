@@ -30,7 +30,10 @@ test('a pause holds the daemon back, is shown, and its end is seen within second
   expect(await bed.index()).toEqual([])
 
   expect((await bed.agent('resume')).stdout).toBe('resumed\n')
+  const resumed = performance.now()
   expect(await daemon.line({ event: 'delivered' })).toMatchObject({ id: 'ep-1' })
+  // Far below `rescan`, with room for a busy machine.
+  expect(performance.now() - resumed).toBeLessThan(20_000)
 })
 
 test('a person who ships is told of the pause and can insist', async () => {

@@ -21,8 +21,17 @@ export async function scanLoop(
 ): Promise<void> {
   while (!signal.aborted) {
     if (await scanTurn(context, app, signal)) packed()
-    await wake.sleep(context.config.ship.rescan)
+    await untilNextScan(context.config.ship.rescan, app, signal, wake)
   }
+}
+
+const lookAgainMs = 1000
+
+/** What a pause holds back is packed within seconds after its end. */
+async function untilNextScan(ms: number, { manners }: Pick<App, 'manners'>, signal: AbortSignal, wake: Wake): Promise<void> {
+  if (manners.mayPack().go !== 'wait') return await wake.sleep(ms)
+  for (let left = ms; left > 0 && !signal.aborted && manners.mayPack().go === 'wait'; left -= lookAgainMs)
+    await wake.sleep(Math.min(left, lookAgainMs))
 }
 
 /** @returns whether something was packed */

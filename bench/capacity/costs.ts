@@ -24,16 +24,16 @@ const CostsFile = z.strictObject({
 /** docs/capacity.md says where each is from. */
 export const measured: Costs = {
   cores: 2,
-  cpu_s_per_gib: 7.6,
-  main_cpu_s_per_gib: 4.6,
-  cpu_ms_per_episode: 2.4,
+  cpu_s_per_gib: 6.6,
+  main_cpu_s_per_gib: 3.4,
+  cpu_ms_per_episode: 2.2,
   syncs_per_s: 5000,
   syncs_per_episode: 3,
   disk_mb_per_s: 500,
   cpu_ms_per_heartbeat: 0.3,
   cpu_ms_per_handshake: 2.0,
-  index_bytes_per_row: 330,
-  fold_rows_per_s: 4_000_000,
+  index_bytes_per_row: 475,
+  fold_rows_per_s: 3_500_000,
 }
 
 /** @param path JSON with some of the costs; the others stay as measured here. @throws UserError that says what is wrong */

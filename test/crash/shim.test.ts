@@ -1,5 +1,6 @@
 /** The instrument itself: what it counts, and how it ends things. Measured on a small program, not on ours. */
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,10 +35,11 @@ const work = `
   await fsp.readFile(dir + '/d/a')
 `
 
-function run(arming: Partial<Arming>, body = work) {
+function run(arming: Partial<Arming>, body = work, prepare: (dir: string) => void = () => undefined) {
   const folder = scratchDir()
   const dir = join(folder, 'dir')
   mkdirSync(dir)
+  prepare(dir)
   const log = join(folder, 'log')
   const program = join(folder, 'program.mts')
   const whole = { prefix: dir, exclude: ['lock'], at: 0, mode: 'log', log, ...arming }
@@ -125,4 +127,17 @@ test('children are not counted', () => {
   const { dir, operations } = run({ at: 1, mode: 'before' }, spawning)
   expect(existsSync(join(dir, 'by-a-child'))).toBe(true)
   expect(operations).toEqual([])
+})
+
+test('an archive that the disk refuses once is read again, one that it refuses for good is unreadable', () => {
+  const reader = new URL('../../packages/receiver/src/store/hash-file.ts', import.meta.url).href
+  const program = `
+    const { hashReadable } = await import(${JSON.stringify(reader)})
+    console.log(await hashReadable(dir + '/archive'))
+  `
+  const read = (sticky: boolean) => {
+    const prepared = (dir: string) => writeFileSync(join(dir, 'archive'), 'bytes')
+    return run({ at: 1, mode: 'error', errno: 5, reads: true, sticky }, program, prepared).ended.stdout.trim()
+  }
+  expect([read(false), read(true)]).toEqual([createHash('sha256').update('bytes').digest('hex'), 'undefined'])
 })

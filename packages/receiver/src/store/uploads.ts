@@ -1,17 +1,13 @@
 /** All resumable uploads: those that are open, and the answers of those that ended. */
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type HostName, timestamp } from '@cis490/shared/ids.ts'
-import { removeFile } from '@cis490/shared/node/durable.ts'
-import { isErrno, isSystemError } from '@cis490/shared/node/errno.ts'
 import type { EpisodeKey } from '../core/episode-key.ts'
 import { EndedUploads, endedPerHost } from './ended-uploads.ts'
 import type { HashPool } from './hashing/hash-pool.ts'
 import { type RecoveredUploads, recoverUploads, type UploadsFound } from './recover-uploads.ts'
 import { Upload, type UploadPaths } from './upload.ts'
-import { type FinalAnswer, parseUploadState, type UploadState } from './upload-state.ts'
+import type { FinalAnswer, UploadState } from './upload-state.ts'
 
 /** Names of expired uploads that are remembered, so that their clients can be told. */
 const rememberedNames = 10_000
@@ -40,17 +36,19 @@ export class Uploads implements AsyncDisposable {
   readonly #open = new Map<string, Upload>()
   /** Apart, because every creation and every count looks through the open ones. */
   readonly #ended: EndedUploads
-  /** Ended before this start, and not asked for since. */
-  readonly #unread: Set<string>
   readonly #expired = new Set<string>()
 
   private constructor(folders: UploadFolders, maxAgeMs: number, found: UploadsFound, hashes: HashPool, keep: number) {
     const { states: _states, ended, expired, ...recovered } = found
     this.#hashes = hashes
-    this.#ended = new EndedUploads(keep)
-    this.#unread = new Set(ended)
-    for (const name of expired) this.#rememberExpired(name)
     this.#folders = folders
+    this.#ended = new EndedUploads({
+      perHost: keep,
+      unread: ended,
+      path: (name) => this.#paths(name).state,
+      make: (name, state) => this.#made(name, state),
+    })
+    for (const name of expired) this.#rememberExpired(name)
     this.maxAgeMs = maxAgeMs
     this.recovered = recovered
   }
@@ -80,7 +78,7 @@ export class Uploads implements AsyncDisposable {
 
   /** @returns 'expired' for one that is known to have been there */
   find(name: string, now: number): Upload | 'expired' | undefined {
-    const upload = this.#open.get(name) ?? this.#ended.get(name) ?? this.#readEnded(name)
+    const upload = this.#open.get(name) ?? this.#ended.get(name)
     if (this.#expired.has(name) || (upload && !upload.busy && upload.expiresAt <= now)) return 'expired'
     return upload?.gone ? undefined : upload
   }
@@ -134,17 +132,6 @@ export class Uploads implements AsyncDisposable {
     await Promise.all(this.#ended.surplusOf(host).map((oldest) => this.remove(oldest)))
   }
 
-  /** One that ended before this start. What is no answer is left to the next expiry. @throws the system's error where it cannot be read */
-  #readEnded(name: string): Upload | undefined {
-    if (!this.#unread.has(name)) return undefined
-    const state = parseUploadState(readIfThere(this.#paths(name).state))
-    if (state?.finished === undefined) return undefined
-    this.#unread.delete(name)
-    const upload = this.#made(name, state)
-    this.#ended.add(upload)
-    return upload
-  }
-
   /** Makes room for a new upload of a host: its oldest one goes, if that is forgotten. @returns the one that went */
   async evict(host: HostName, now: number): Promise<Upload | undefined> {
     const [oldest] = this.#alive()
@@ -176,7 +163,7 @@ export class Uploads implements AsyncDisposable {
 
   /** Removes what nobody has touched for its whole age, and answers that are too many. @param signal ends it early. @returns how many had expired */
   async expire(now: number, signal?: AbortSignal): Promise<number> {
-    await this.#readAllEnded(signal)
+    await this.#ended.readAll(signal)
     let removed = 0
     for (const upload of [...this.#open.values(), ...this.#ended.values()]) {
       if (signal?.aborted) break
@@ -188,23 +175,6 @@ export class Uploads implements AsyncDisposable {
     }
     for (const host of [...this.#ended.hosts()]) if (!signal?.aborted) await this.#trim(host)
     return removed
-  }
-
-  /** What cannot be read or removed now is tried again the next time. */
-  async #readAllEnded(signal?: AbortSignal): Promise<void> {
-    for (const name of this.#unread) {
-      if (signal?.aborted) return
-      try {
-        if (!this.#readEnded(name)) {
-          await removeFile(this.#paths(name).state)
-          this.#unread.delete(name)
-        }
-      } catch (error) {
-        if (!isSystemError(error)) throw error
-      }
-      // There may be very many: requests go in between.
-      await nextTurn()
-    }
   }
 
   /** Waits until whoever has a turn has settled. */
@@ -254,14 +224,4 @@ function isSame(state: UploadState, facts: UploadFacts): boolean {
     state.stamp === facts.stamp &&
     state.schema_version === facts.schema_version
   )
-}
-
-/** @returns nothing where there is no such file. @throws the system's error for any other reason */
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return ''
-    throw error
-  }
 }

@@ -1,6 +1,7 @@
 /** `lab-host.toml`: every key once, with its default. */
 import { Duration } from '@cis490/shared/duration.ts'
 import { HostName } from '@cis490/shared/ids.ts'
+import { Wave } from '@cis490/shared/rollout.ts'
 import { Size } from '@cis490/shared/size.ts'
 import { z } from 'zod'
 import { parseWindow } from './core/windows.ts'
@@ -69,7 +70,7 @@ export const AgentConfig = z.strictObject({
   update: z
     .strictObject({
       branch: z.string().default('main'),
-      wave: z.int().nonnegative().default(0),
+      wave: Wave.default(0),
       require_signed: z.boolean().default(false),
     })
     .prefault({}),

@@ -1,6 +1,7 @@
 /** A host's sign of life, the receiver's answer to it, and the row that is kept. */
 import { z } from 'zod'
 import { EpisodeId, type HostName, timestamp } from './ids.ts'
+import { UpdateAnswer, Wave } from './rollout.ts'
 
 const count = z.int().nonnegative()
 const time = z.iso.datetime({ offset: true })
@@ -32,6 +33,8 @@ export const Heartbeat = z.object({
   commit: z.string().max(64).nullish(),
   cert_not_after: time.nullish(),
   agent_version: z.string().max(64).optional(),
+  /** When it updates: after the waves before. */
+  wave: Wave.optional(),
 })
 export type Heartbeat = z.infer<typeof Heartbeat>
 
@@ -46,6 +49,8 @@ export const Directives = z.object({
   rate: z.int().positive().optional(),
   /** Send these first. */
   want: z.array(EpisodeId).max(1000).optional(),
+  /** May it take the head of the branch? An answer of another shape leaves the other directives in force. */
+  update: UpdateAnswer.optional().catch(undefined),
 })
 export type Directives = z.infer<typeof Directives>
 

@@ -12,6 +12,8 @@ export const HostReport = z.looseObject({
   outcome: Outcome,
   agent_version: z.string(),
   commit: z.string().nullable(),
+  /** Of `[update]`; older agents have none. */
+  wave: z.int().nonnegative().optional(),
   results: z.array(CheckResult),
 })
 export type HostReport = z.infer<typeof HostReport>

@@ -32,6 +32,7 @@ export async function examine(
     outcome: worstOutcome(results.map((result) => result.outcome)),
     agent_version: build.version,
     commit: build.commit,
+    wave: config.update.wave,
     results,
   }
 }

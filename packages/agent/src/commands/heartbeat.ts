@@ -81,6 +81,7 @@ export async function sayHeartbeat({ outbox, config, now }: AgentContext, { ship
     commit: build.commit,
     cert_not_after: shipping.client().certNotAfter ?? null,
     agent_version: build.version,
+    wave: config.update.wave,
   }
 }
 

@@ -68,9 +68,11 @@ describe('a heartbeat', () => {
     expect([answer.status, problemOf(answer).code]).toEqual([403, 'wrong-host'])
   })
 
-  it('with a certificate that has expired is refused: only a report may come with one', async () => {
-    const old = await hostFiles(site.root, 'old', site.pki.authority, 'lab-07', expired(2))
-    const answer = await beat('{}', path, { identity: old })
+  it('may come with a certificate that expired less than 30 days ago, as a report may: the host is alive', async () => {
+    const late = await hostFiles(site.root, 'late-29', site.pki.authority, 'lab-07', expired(29))
+    expect((await beat('{}', path, { identity: late })).status).toBe(204)
+    const tooLate = await hostFiles(site.root, 'late-31', site.pki.authority, 'lab-07', expired(31))
+    const answer = await beat('{}', path, { identity: tooLate })
     expect([answer.status, problemOf(answer).code]).toEqual([403, 'certificate-expired'])
   })
 

@@ -49,7 +49,7 @@ export function receiverRoutes(ports: SmallPorts): App {
     return ignored === undefined ? c.body(null, 204) : c.json({ ignored: true, stored_sequence: ignored })
   })
   app.post(heartbeats, (c) => {
-    const peer = ports.authenticate(c.env.incoming, false)
+    const peer = ports.authenticate(c.env.incoming, true)
     const beat = { ...ports.heartbeats, limits: ports.limits }
     return postHeartbeat(c.env.incoming, c.req.param('host'), peer, beat, () => proceed(c.env))
   })

@@ -2,6 +2,31 @@ import { z } from 'zod'
 import { CheckResult, Outcome } from './check.ts'
 import { HostName } from './ids.ts'
 
+const OutcomeChange = z.object({
+  code: z.string(),
+  /** null: the earlier report had no such check. */
+  before: Outcome.nullable(),
+  now: Outcome,
+})
+export type OutcomeChange = z.infer<typeof OutcomeChange>
+
+const ValueChange = z.object({ name: z.string(), before: z.number(), now: z.number(), unit: z.string() })
+export type ValueChange = z.infer<typeof ValueChange>
+
+/** What is different from the report of an earlier day. */
+export const ReportChanges = z.object({
+  /** `generated_at` and `sequence` of that report. */
+  since: z.string(),
+  since_sequence: z.int().nonnegative(),
+  /** The worst first. */
+  worse: z.array(OutcomeChange),
+  better: z.array(OutcomeChange),
+  /** Codes of checks that are there no more. */
+  gone: z.array(z.string()),
+  moved: z.array(ValueChange),
+})
+export type ReportChanges = z.infer<typeof ReportChanges>
+
 /** One host's doctor report, as our agent writes it. The receiver stores other shapes too. */
 export const HostReport = z.looseObject({
   schema_version: z.literal(1),
@@ -15,5 +40,7 @@ export const HostReport = z.looseObject({
   /** Of `[update]`; older agents have none. */
   wave: z.int().nonnegative().optional(),
   results: z.array(CheckResult),
+  /** null: no report of an earlier day is kept; older agents have none. */
+  changes: ReportChanges.nullable().optional(),
 })
 export type HostReport = z.infer<typeof HostReport>

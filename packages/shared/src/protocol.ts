@@ -27,20 +27,21 @@ export const mediaType = {
   jsonLines: 'application/jsonl',
   problem: 'application/problem+json',
   json: 'application/json',
-  signingRequest: 'application/pkcs10',
-  certificates: 'application/pkcs7-mime',
+  pkcs7: 'application/pkcs7-mime',
+  pkcs10: 'application/pkcs10',
 } as const
 
 export const archiveSuffix = '.tar.zst'
 export const episodesPrefix = '/v1/episodes/'
 export const uploadsPrefix = '/v1/uploads/'
-export const receiptKeysPath = '/v1/receipt-keys'
-/** RFC 7030. */
+export const estPrefix = '/.well-known/est/'
+/** EST (RFC 7030). */
 export const estPath = {
-  caCerts: '/.well-known/est/cacerts',
-  enroll: '/.well-known/est/simpleenroll',
-  reenroll: '/.well-known/est/simplereenroll',
+  cacerts: `${estPrefix}cacerts`,
+  enroll: `${estPrefix}simpleenroll`,
+  reenroll: `${estPrefix}simplereenroll`,
 } as const
+export const receiptKeysPath = '/v1/receipt-keys'
 export const explainPath = '/v1/explain'
 /** The list of stored episodes; a single one lies below `episodesPrefix`. */
 export const episodeListPath = '/v1/episodes'

@@ -19,6 +19,7 @@ export interface Settings {
   readonly version_gate?: Section
   readonly ingest?: Section
   readonly receipts?: Section
+  readonly update?: Section
   readonly drain?: string
   readonly max_episode_size?: number | string
   /** Plain HTTP, without certificates. */

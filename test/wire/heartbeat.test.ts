@@ -102,5 +102,12 @@ describe('a heartbeat', () => {
 it('brings back what is asked of the host, and of no other', async () => {
   const other = await hostFiles(site.root, 'other', site.pki.authority, 'lab-08')
   const asked = await beat('{}', '/v1/hosts/lab-08/heartbeat', { identity: other })
-  expect([asked.status, jsonOf(asked)]).toEqual([200, { rate: 65_536, want: ['ep-2', 'ep-1'] }])
+  expect([asked.status, jsonOf(asked)]).toEqual([
+    200,
+    {
+      rate: 65_536,
+      want: ['ep-2', 'ep-1'],
+      update: { allowed: false, reason: 'hold-update', text: 'held by the operator' },
+    },
+  ])
 })

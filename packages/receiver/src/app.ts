@@ -111,8 +111,9 @@ export async function startReceiver(
     freeBytes,
     ready,
   })
-  const heard = () => metrics.heartbeats.inc()
-  const heartbeats = stack.use(await openHeartbeats(layout, config.version_gate.directives_file, log, heard))
+  const { directives_file: directivesFile } = config.version_gate
+  const head = () => gate.status().head ?? undefined
+  const heartbeats = stack.use(await openHeartbeats(layout, { ...config.update, directivesFile, head, metrics, log }))
   stack.use(expireUploads(uploads, metrics, log))
   const connections = new ConnectionsPerHost(config.limits.connections_per_host)
   const authenticate = (request: IncomingMessage, grace: boolean): Peer => {
@@ -165,8 +166,9 @@ export async function startReceiver(
     authenticate,
     readsAll: openToAll,
     receiptKeys: () => signer.keys(),
-    counted: () => metrics.reports.inc(),
+    counted: heartbeats.reported,
     heartbeats,
+    rollout: heartbeats.rollout,
   }
   const notReady = () => [
     ...(gate.ready() ? [] : ['the version gate has no commit set']),

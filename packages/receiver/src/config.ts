@@ -44,6 +44,13 @@ export const ReceiverConfig = z.strictObject({
       headroom: Size.prefault('1GiB'),
     })
     .prefault({}),
+  update: z
+    .strictObject({
+      soak: Duration.prefault('1h'),
+      share: z.number().gt(0).max(1).default(0.5),
+      keep_bundles: z.int().min(1).max(1000).default(5),
+    })
+    .prefault({}),
   receipts: z.strictObject({ key_file: z.string().default('') }).prefault({}),
   ca: z
     .strictObject({

@@ -9,10 +9,10 @@ import type { Peer } from '../http/peer.ts'
 
 export interface HeartbeatPorts {
   readonly limits: { readonly idle_timeout: number; readonly min_rate: number }
-  /** In memory; written down a little later. */
-  note(row: HeartbeatRow): void
-  /** undefined: nothing is asked of this host. @param now epoch milliseconds */
-  directives(host: HostName, now: number): Directives | undefined
+  /** In memory; written down a little later. @param now epoch milliseconds */
+  note(row: HeartbeatRow, now: number): void
+  /** undefined: nothing is asked of this host, and it has no wave. @param row what it said */
+  directives(row: HeartbeatRow, now: number): Directives | undefined
 }
 
 /** @param name the host in the path @param proceed called when the body is wanted, for a client that waits to be asked */
@@ -36,8 +36,9 @@ export async function postHeartbeat(
     return undefined
   })
   const now = Date.now()
-  ports.note(heartbeatRow(host, parseHeartbeat(Buffer.concat(chunks).toString('utf8'), host), now))
-  const asked = ports.directives(host, now)
+  const row = heartbeatRow(host, parseHeartbeat(Buffer.concat(chunks).toString('utf8'), host), now)
+  ports.note(row, now)
+  const asked = ports.directives(row, now)
   return asked ? Response.json(asked, { headers: { 'cache-control': 'no-store' } }) : new Response(null, { status: 204 })
 }
 

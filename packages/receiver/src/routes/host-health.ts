@@ -17,7 +17,8 @@ export interface HostHealthPorts {
   readonly limits: { readonly idle_timeout: number; readonly min_rate: number }
   /** May this caller read what other hosts reported? */
   readsAll(peer: Peer): boolean
-  counted(): void
+  /** Of each that was stored. */
+  counted(host: HostName, report: Readonly<Record<string, unknown>>): void
 }
 
 const noStore = { 'cache-control': 'no-store' }
@@ -47,8 +48,9 @@ export async function putHostHealth(
     return undefined
   })
   const bytes = Buffer.concat(chunks)
-  const ignored = await ports.reports.store(host.data, bytes, checkReport(bytes, host.data))
-  if (ignored === undefined) ports.counted()
+  const report = checkReport(bytes, host.data)
+  const ignored = await ports.reports.store(host.data, bytes, report)
+  if (ignored === undefined) ports.counted(host.data, report)
   return ignored
 }
 

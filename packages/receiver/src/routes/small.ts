@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { problem, Refusal } from '@cis490/shared/problems.ts'
 import { episodeListPath, explainPath, receiptKeysPath } from '@cis490/shared/protocol.ts'
+import { rolloutPath } from '@cis490/shared/rollout.ts'
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { BodyCut } from '../http/body.ts'
@@ -16,8 +17,9 @@ import { forgejoHook, type HookPorts } from './hook.ts'
 import { getAllReports, getHostReport, type HostHealthPorts, putHostHealth } from './host-health.ts'
 import { getEpisodeList, type ListPorts } from './list-episodes.ts'
 import { getReceiptKeys, type ReceiptKeysPorts } from './receipt-keys.ts'
+import { getRollout, getUpdate, type RolloutPorts } from './rollout.ts'
 
-export interface SmallPorts extends HostHealthPorts, ReceiptKeysPorts {
+export interface SmallPorts extends HostHealthPorts, ReceiptKeysPorts, RolloutPorts {
   readonly heartbeats: Omit<HeartbeatPorts, 'limits'>
   readonly gate: GatePorts
   readonly stored: Pick<ListPorts, 'layout' | 'known'> & Pick<ExplainPorts, 'explain'>
@@ -36,6 +38,7 @@ export interface OpsPorts {
 type App = Hono<{ Bindings: HttpBindings }>
 
 const heartbeats = '/v1/hosts/:host/heartbeat'
+const update = '/v1/hosts/:host/update'
 const hook = '/v1/hooks/forgejo'
 
 /** What the receiver listener serves. */
@@ -61,6 +64,8 @@ export function receiverRoutes(ports: SmallPorts): App {
     '/v1/host-health': 'GET, HEAD',
     '/v1/host-health/:host': 'GET, HEAD, PUT',
     [heartbeats]: 'POST',
+    [update]: 'GET, HEAD',
+    [rolloutPath]: 'GET, HEAD',
   })
 }
 
@@ -90,6 +95,8 @@ export function opsRoutes(ports: SmallPorts, ops: OpsPorts): App {
     [receiptKeysPath]: get,
     '/v1/host-health': get,
     '/v1/host-health/:host': get,
+    [update]: get,
+    [rolloutPath]: get,
     '/healthz': get,
     '/readyz': get,
     '/metrics': get,
@@ -109,6 +116,8 @@ function readRoutes(app: App, ports: SmallPorts): void {
   })
   app.get('/v1/host-health', (c) => getAllReports(peer(c), ports))
   app.get('/v1/host-health/:host', (c) => getHostReport(c.req.param('host'), peer(c), ports))
+  app.get(update, (c) => getUpdate(c.req.url, c.req.param('host'), peer(c), ports))
+  app.get(rolloutPath, (c) => getRollout(peer(c), ports))
 }
 
 function newApp(log: Logger): App {

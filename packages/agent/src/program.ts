@@ -16,6 +16,7 @@ const commands: CommandTable = {
   status: async () => (await import('./commands/status.ts')).registerStatus,
   doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
   report: async () => (await import('./commands/report.ts')).registerReport,
+  'fetch-cert': async () => (await import('./commands/fetch-cert.ts')).registerFetchCert,
   pause,
   resume: pause,
   export: async () => (await import('./commands/export.ts')).registerExport,

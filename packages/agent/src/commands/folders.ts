@@ -28,3 +28,14 @@ export async function mustOwn(path: string, euid: number | undefined = process.g
   if (owner === undefined || euid === undefined || owner === euid) return
   throw new UserError(`${path} belongs to user ${owner}: run this as that user (sudo -u '#${owner}' ...)`, exit.undetermined)
 }
+
+/** Root goes on as the user of the service, so that the daemon can read and replace what is written here. For good: it does not become root again. */
+export async function becomeOwner(stateDir: string): Promise<void> {
+  const { geteuid, setgroups, setgid, setuid } = process
+  if (geteuid?.() !== 0 || !setgroups || !setgid || !setuid) return
+  const owner = await stat(stateDir).catch(() => undefined)
+  if (owner === undefined || owner.uid === 0) return
+  setgroups([owner.gid])
+  setgid(owner.gid)
+  setuid(owner.uid)
+}

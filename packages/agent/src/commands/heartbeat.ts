@@ -38,8 +38,9 @@ function tell({ log }: AgentContext, outcome: string): void {
 /** One heartbeat. @returns `heard`, or the code of what came instead */
 export async function beat(context: AgentContext, app: App, signal: AbortSignal): Promise<string> {
   const { config, now } = context
-  const client = app.shipping.client()
   const said = JSON.stringify(await sayHeartbeat(context, app))
+  // Only now: the one of before may have been replaced meanwhile.
+  const client = app.shipping.client()
   const answer = await client.heartbeat(said, AbortSignal.any([signal, AbortSignal.timeout(patience)]))
   const outcome = outcomeOf(answer)
   const asked = outcome === 'heard' ? directivesOf(answer) : undefined

@@ -4,10 +4,11 @@ import { build, checkout } from '@cis490/shared/node/build.ts'
 import { lockHolder } from '@cis490/shared/node/lock-holder.ts'
 import { gatePath } from '@cis490/shared/protocol.ts'
 import { makeClient } from '../app.ts'
+import { readFetchRecord } from '../certs/record.ts'
 import type { AgentConfig } from '../config.ts'
 import type { Answer } from '../core/answer.ts'
 import type { Check } from '../doctor/check.ts'
-import { certificate, certificateInUse, keyMode } from '../doctor/checks/certificate.ts'
+import { certificate, certificateInUse, keyMode, type RenewalTrouble } from '../doctor/checks/certificate.ts'
 import { clock } from '../doctor/checks/clock.ts'
 import { cleanTree, commitInWindow } from '../doctor/checks/commit.ts'
 import { configuration, configuredFiles } from '../doctor/checks/configuration.ts'
@@ -33,6 +34,7 @@ import { readLastBeat } from '../ship/heartbeat-file.ts'
 import { loadIdentity } from '../ship/identity.ts'
 import { gateOf } from './ask-gate.ts'
 import { lockPath } from './context.ts'
+import { noAuthority } from './enroll.ts'
 import { heldBack } from './make-manners.ts'
 import { type Summary, summarize } from './summary.ts'
 
@@ -104,13 +106,21 @@ function identityOf(config: AgentConfig): { ca?: string; cert?: string; key?: st
 function identityChecks({ config, now }: Subject): Check[] {
   const { receiver, paths } = config
   return [
-    certificate({ ...receiver, now }),
+    certificate({ ...receiver, now, renewal: () => renewalTrouble(paths.state) }),
     keyMode(receiver),
     certificateInUse(receiver.cert_file, async () =>
       lockHolder(lockPath(config)) ? readLastBeat(paths.state)?.cert_not_after : undefined,
     ),
     cleanTree(checkout),
   ]
+}
+
+/** A receiver without a CA renews nothing, and that is no trouble. */
+function renewalTrouble(stateDir: string): RenewalTrouble | undefined {
+  const record = readFetchRecord(stateDir)
+  if (!record || record.failures === 0 || record.outcome === noAuthority) return undefined
+  const { fingerprint, at, outcome: code, message = '', failing_since: since = at } = record
+  return { fingerprint, since, code, message }
 }
 
 function dataChecks({ config, now }: Subject): Check[] {

@@ -1,4 +1,4 @@
-/** `cis490-agent run`: the daemon. Three loops: packing and shipping, which wake each other, and the heartbeat; each ends at the signal. */
+/** `cis490-agent run`: the daemon. Four loops: packing and shipping, which wake each other, the heartbeat and the certificate; each ends at the signal. */
 import { build } from '@cis490/shared/node/build.ts'
 import { addCommand, exit } from '@cis490/shared/node/cli.ts'
 import { makeLogger } from '@cis490/shared/node/log.ts'
@@ -7,6 +7,7 @@ import { takeServiceManager } from '@cis490/shared/node/service-manager.ts'
 import type { Command } from 'commander'
 import { makeApp } from '../app.ts'
 import { defaultConfigFile } from '../config.ts'
+import { certificateLoop } from './certificate-loop.ts'
 import { type AgentContext, action, type CommandOptions, openOutbox, readConfig, takeAgentLock } from './context.ts'
 import { heartbeatLoop } from './heartbeat.ts'
 import { lookAtSelf } from './look-at-self.ts'
@@ -44,6 +45,7 @@ async function run(options: CommandOptions): Promise<number> {
     scanLoop(context, app, ending.signal, scanWake, () => shipWake.ring()),
     shipLoop(context, app, ending.signal, shipWake),
     heartbeatLoop(context, app, ending.signal),
+    certificateLoop(context, app, ending.signal, () => shipWake.ring()),
     presence.begin(),
   ])
   log.info({ event: 'down' }, 'agent is down')

@@ -112,6 +112,11 @@ export class Client implements AsyncDisposable {
     return cert === undefined ? undefined : timestamp(new X509Certificate(cert).validToDate.getTime())
   }
 
+  /** The client certificate, PEM. */
+  get certificate(): string | undefined {
+    return this.#identity.cert
+  }
+
   /** The path of an upload resource that an answer names; undefined for any other place. */
   uploadPath(location: string | undefined): string | undefined {
     return uploadPath(location, this.#origin.origin, this.#base)

@@ -3,6 +3,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { HostName } from '@cis490/shared/ids.ts'
 import { ConfigError, readSecret } from '@cis490/shared/node/config-file.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
+import { readPair } from '@cis490/shared/node/key-pair.ts'
 
 export interface IdentityFiles {
   readonly ca_file: string
@@ -29,8 +30,9 @@ export function loadIdentity(files: IdentityFiles, name: HostName | undefined): 
     return { host: name, ...ca, ...token }
   }
   if (!files.cert_file || !files.key_file) throw new ConfigError('receiver.cert_file and receiver.key_file go together: set both')
-  const cert = certificateText(files.cert_file, 'receiver.cert_file')
-  const key = readSecret(files.key_file, 'receiver.key_file')
+  certificateText(files.cert_file, 'receiver.cert_file')
+  readSecret(files.key_file, 'receiver.key_file')
+  const { cert, key } = readPair(files)
   assertPair(cert, key, files)
   return { host: name ?? certificateHost(cert, files.cert_file), cert, key, ...ca, ...token }
 }

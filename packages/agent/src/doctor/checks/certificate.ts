@@ -1,7 +1,8 @@
 /** The client certificate and its key: there, readable, a pair, and good for a while yet; the key private; and the daemon uses it. */
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { messageOf } from '@cis490/shared/node/errno.ts'
+import { fits, readPair } from '@cis490/shared/node/key-pair.ts'
 import type { Check, Finding } from '../check.ts'
 import { judgeLifetime, lifetimeData } from '../lifetime.ts'
 
@@ -9,16 +10,26 @@ export interface CertificateFiles {
   readonly cert_file: string
   readonly key_file: string
   readonly now: () => number
+  /** Attempts to renew it that failed, and nothing since. */
+  readonly renewal?: () => RenewalTrouble | undefined
 }
 
-export function certificate({ cert_file, key_file, now }: CertificateFiles): Check {
+export interface RenewalTrouble {
+  /** SHA-256 of the certificate that is to be renewed, lower-case hexadecimal. */
+  readonly fingerprint: string
+  readonly since: string
+  readonly code: string
+  readonly message: string
+}
+
+export function certificate({ cert_file, key_file, now, renewal }: CertificateFiles): Check {
   return {
     code: 'certificate',
     title: 'The client certificate is valid',
     severity: 'critical',
     timeout: 5000,
     depends_on: [],
-    remedy: 'fetch a new certificate for this host, then: sudo systemctl reload cis490-orchestrator',
+    remedy: 'sudo cis490-agent fetch-cert --now',
     run: async () => {
       if (!cert_file && !key_file) return { outcome: 'skip', text: 'no client certificate is configured' }
       if (!cert_file || !key_file)
@@ -27,7 +38,9 @@ export function certificate({ cert_file, key_file, now }: CertificateFiles): Che
       const [cert, key] = [await read(cert_file), await read(key_file)]
       if (cert instanceof Error) return { outcome: 'fail', text: `cannot read the certificate: ${cert.message}` }
       if (key instanceof Error) return { outcome: 'fail', text: `cannot read the key: ${key.message}` }
-      return judgeCertificate(cert, key, now(), { cert_file, key_file })
+      // Between two renames the certificate that fits stands beside.
+      const pair = fits({ cert, key }) ? { cert, key } : readPair({ cert_file, key_file })
+      return judgeRenewal(judgeCertificate(pair.cert, pair.key, now(), { cert_file, key_file }), pair.cert, renewal?.())
     },
   }
 }
@@ -56,6 +69,15 @@ function judgeCertificate(cert: string, key: string, now: number, files: { cert_
       remedy: 'check the clock of this host: timedatectl status',
     }
   return { ...judgeLifetime('the certificate', life, now, files), perfdata: [`cert_days=${data.days_left}`] }
+}
+
+/** While it is good for long yet, a renewal that fails would be seen by nobody. */
+function judgeRenewal(found: Finding, cert: string, trouble: RenewalTrouble | undefined): Finding {
+  if (found.outcome === 'fail' || !trouble) return found
+  if (createHash('sha256').update(new X509Certificate(cert).raw).digest('hex') !== trouble.fingerprint) return found
+  const { since, code, message } = trouble
+  const data = { ...found.data, renewal_code: code, renewal_failing_since: since }
+  return { ...found, outcome: 'warn', text: `${found.text}; its renewal fails since ${since}: ${message}`, data }
 }
 
 export function keyMode({ key_file }: Pick<CertificateFiles, 'key_file'>): Check {

@@ -1,7 +1,8 @@
 import { AgentConfig } from '@cis490/agent/config.ts'
 import { expect, test } from 'vitest'
 import { hostChecks } from '../../packages/agent/src/commands/host-checks.ts'
-import { codeWord, read, section, tableRows } from './documents.ts'
+import { breakagesIn } from '../support/broken.ts'
+import { codeWord, read, repositoryFiles, section, tableRows } from './documents.ts'
 
 test('OPERATIONS.md says of every check of the doctor what it looks at, in their order, and of no others', async () => {
   const config = AgentConfig.parse({ receiver: { url: 'https://receiver.lab:8443' }, doctor: { checks: '/nowhere' } })
@@ -13,4 +14,14 @@ test('OPERATIONS.md says of every check of the doctor what it looks at, in their
     // A check that never finds anything is none.
     expect(notWell, code).toMatch(/^(warn|fail): /)
   }
+})
+
+test('every outcome that the table names is seen in a test that breaks the thing, with the remedy, and no other', () => {
+  const tests = repositoryFiles().filter((file) => /^test\/unit\/agent\/doctor.*\.test\.ts$/.test(file))
+  const broken = new Set(tests.flatMap((file) => breakagesIn(read(file))))
+  const told = tableRows(section(read('OPERATIONS.md'), '## Checks of the doctor'), 'check').flatMap(([code, , notWell = '']) =>
+    [...notWell.matchAll(/\b(warn|fail): /g)].map(([, outcome]) => `${codeWord(code)} ${outcome}`),
+  )
+  expect(told.length).toBeGreaterThan(30)
+  expect([...broken].toSorted()).toEqual(told.toSorted())
 })

@@ -9,6 +9,8 @@ import type { AgentConfig } from '../../../packages/agent/src/config.ts'
 import { daysUntilFull, keepSamples } from '../../../packages/agent/src/core/disk-trend.ts'
 import { freeNow } from '../../../packages/agent/src/doctor/checks/disk-trend.ts'
 import { addFreeSample, readFreeHistory } from '../../../packages/agent/src/doctor/disk-history.ts'
+import { writePause } from '../../../packages/agent/src/ship/pause-file.ts'
+import { expectBroken } from '../../support/broken.ts'
 import { examined, hostConfig } from '../../support/examined.ts'
 import { fillUp, testOnTinyDisk, tinyDisk } from '../../support/tiny-disk.ts'
 
@@ -29,15 +31,16 @@ describe('disks', () => {
     const judge = async (daily: number) => {
       for (const ago of [4, 3, 2, 1])
         await addFreeSample(config.paths.state, { at: now - ago * day, free: { [config.paths.outbox]: free + ago * daily } })
-      return (await examined(config, ['disk-trend']))['disk-trend']
+      return await examined(config, ['disk-trend'])
     }
-    expect(await judge(free / 10)).toMatchObject({
+    expectBroken(await judge(free / 10), {
+      breaks: 'disk-trend',
       outcome: 'warn',
-      text: text(/is full in (9|10) days/),
-      remedy: text(/du -xh/),
+      text: /is full in (9|10) days/,
+      remedy: /^du -xh /,
     })
     writeFileSync(join(config.paths.state, 'disk.json'), 'not written to its end')
-    expect(await judge(free)).toMatchObject({ outcome: 'fail', text: text(/is full in [01] days/) })
+    expectBroken(await judge(free), { breaks: 'disk-trend', outcome: 'fail', text: /is full in [01] days/, remedy: /^du -xh / })
     expect(await readFreeHistory(config.paths.state)).toHaveLength(4)
   })
 
@@ -92,11 +95,30 @@ describe('disks', () => {
     expect(remounted.status).toBe(0)
     const config = lonely({ outbox: dir })
     expect((await examined(config, ['inodes']))['inodes']?.outcome).toBe('pass')
-    for (let k = statfsSync(dir).ffree; k > 0; k--) writeFileSync(join(dir, `file-${k}`), '')
-    expect(await examined(config, ['inodes', 'disk'])).toMatchObject({
-      disk: { outcome: 'pass' },
-      inodes: { outcome: 'fail', text: text(/^0 free \(0.0 %\)/), remedy: text(/df -i/) },
+    const useUp = async (left: number) => {
+      for (let k = statfsSync(dir).ffree; k > left; k--) writeFileSync(join(dir, `file-${k}`), '')
+      return await examined(config, ['inodes', 'disk'])
+    }
+    expectBroken(await useUp(1), { breaks: 'inodes', outcome: 'warn', text: /^1 free \(5.0 %\)/, remedy: /^df -i .*du --inodes/ })
+    const none = await useUp(0)
+    expectBroken(none, { breaks: 'inodes', outcome: 'fail', text: /^0 free \(0.0 %\)/, remedy: /^df -i .*du --inodes/ })
+    expect(none['disk']?.outcome).toBe('pass')
+  })
+
+  testOnTinyDisk('a disk with little room, and one without any', async () => {
+    const dir = tinyDisk(4)
+    const config = lonely({ outbox: dir })
+    expect((await examined(config, ['disk']))['disk']?.outcome).toBe('pass')
+    const { blocks, bsize } = statfsSync(dir)
+    writeFileSync(join(dir, 'recorded'), Buffer.alloc(blocks * bsize * 0.95))
+    expectBroken(await examined(config, ['disk']), {
+      breaks: 'disk',
+      outcome: 'warn',
+      text: /free \([45]\.\d %\) at /,
+      remedy: /^df -h /,
     })
+    fillUp(dir)
+    expectBroken(await examined(config, ['disk']), { breaks: 'disk', outcome: 'fail', text: /^0 B free/, remedy: /^df -h / })
   })
 
   testOnTinyDisk('a report has a number also where the disk is full', async () => {
@@ -115,10 +137,11 @@ describe('episodes and outbox', () => {
     mkdirSync(join(config.paths.episodes, 'good'), { recursive: true })
     expect((await examined(config, ['episodes-readable']))['episodes-readable']?.outcome).toBe('pass')
     writeFileSync(join(config.paths.episodes, 'notes.txt'), '')
-    expect((await examined(config, ['episodes-readable']))['episodes-readable']).toMatchObject({
+    expectBroken(await examined(config, ['episodes-readable']), {
+      breaks: 'episodes-readable',
       outcome: 'warn',
-      text: text(/1 name in .* first notes.txt \(not a folder\)/),
-      remedy: text(/ls -la/),
+      text: /1 name in .* first notes.txt \(not a folder\)/,
+      remedy: /^ls -la /,
     })
   })
 
@@ -126,8 +149,8 @@ describe('episodes and outbox', () => {
     const config = lonely()
     writeFileSync(config.paths.episodes, '')
     const results = await examined(config, ['episodes-readable', 'outbox', 'watch-limit'])
+    expectBroken(results, { breaks: 'episodes-readable', outcome: 'fail', text: /^cannot list /, remedy: /^sudo chgrp cis490 / })
     expect(results).toMatchObject({
-      'episodes-readable': { outcome: 'fail', remedy: text(/chgrp cis490/) },
       outbox: { outcome: 'skip' },
       'watch-limit': { outcome: 'skip' },
     })
@@ -139,10 +162,11 @@ describe('episodes and outbox', () => {
     const config = lonely({ episodes: dir })
     expect((await examined(config, ['episodes-deletable']))['episodes-deletable']?.outcome).toBe('pass')
     expect(spawnSync('mount', ['-o', 'remount,ro', dir]).status).toBe(0)
-    expect((await examined(config, ['episodes-deletable']))['episodes-deletable']).toMatchObject({
+    expectBroken(await examined(config, ['episodes-deletable']), {
+      breaks: 'episodes-deletable',
       outcome: 'warn',
-      text: text(/2 folders in which this user may not delete, first .* \(read-only\)/),
-      remedy: text(/^findmnt -T .*ReadWritePaths=/),
+      text: /2 folders in which this user may not delete, first .* \(read-only\)/,
+      remedy: /^findmnt -T .*ReadWritePaths=/,
     })
   })
 
@@ -155,6 +179,38 @@ describe('episodes and outbox', () => {
     writeFileSync(archive, 'x')
     utimesSync(archive, new Date(Date.now() - ageMs), new Date(Date.now() - ageMs))
   }
+
+  test('what waits for a person, and an outbox that is none', async () => {
+    const config = lonely()
+    waits(config, 'ep-1', 'quarantine', day)
+    expectBroken(await examined(config, ['outbox']), {
+      breaks: 'outbox',
+      outcome: 'warn',
+      text: /^1 episode refused for good$/,
+      remedy: /^cis490-agent outbox list; .*outbox release or drop/,
+    })
+    const none = lonely()
+    writeFileSync(none.paths.outbox, '')
+    expectBroken(await examined(none, ['outbox']), {
+      breaks: 'outbox',
+      outcome: 'fail',
+      text: /^cannot read the outbox: /,
+      remedy: /paths.outbox/,
+    })
+  })
+
+  test('shipping that somebody paused', async () => {
+    const config = lonely()
+    mkdirSync(config.paths.state)
+    expect((await examined(config, ['shipping']))['shipping']?.outcome).toBe('pass')
+    await writePause(config.paths.state, { since: timestamp(Date.now()), by: 'ada', reason: 'a measurement runs' })
+    expectBroken(await examined(config, ['shipping']), {
+      breaks: 'shipping',
+      outcome: 'warn',
+      text: /^paused by ada since .*: a measurement runs$/,
+      remedy: /^cis490-agent resume$/,
+    })
+  })
 
   test('what is ready and does not go, and receipts that stopped, are warnings', async () => {
     const config = lonely()
@@ -169,13 +225,14 @@ describe('episodes and outbox', () => {
     mkdirSync(config.paths.state)
     const receipt = { id: 'ep-0', host: 'lab-07', sha256: 'b'.repeat(64), bytes: 1, received_at: timestamp(Date.now() - 3 * day) }
     writeFileSync(join(config.paths.state, 'receipts.jsonl'), `${JSON.stringify(receipt)}\n`)
-    expect(await examined(config, codes)).toMatchObject({
-      'outbox-age': { outcome: 'warn', remedy: text(/outbox list/), data: { oldest_age_s: { quarantine: null } } },
-      'last-receipt': {
-        outcome: 'warn',
-        text: text(/came 3 d ago, for ep-0, and archives have been ready for 2 d/),
-        remedy: text(/journalctl/),
-      },
+    const stalled = await examined(config, codes)
+    expectBroken(stalled, { breaks: 'outbox-age', outcome: 'warn', text: /ready for 2 d/, remedy: /^cis490-agent outbox list / })
+    expect(stalled['outbox-age']?.data).toMatchObject({ oldest_age_s: { quarantine: null } })
+    expectBroken(stalled, {
+      breaks: 'last-receipt',
+      outcome: 'warn',
+      text: /came 3 d ago, for ep-0, and archives have been ready for 2 d/,
+      remedy: /^journalctl -u cis490-orchestrator .*cis490-agent outbox list/,
     })
     receipt.received_at = timestamp(Date.now() - 60_000)
     writeFileSync(join(config.paths.state, 'receipts.jsonl'), `${JSON.stringify(receipt)}\n`)

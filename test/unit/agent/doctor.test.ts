@@ -13,6 +13,7 @@ import { disk, judgeRoom, type RoomSummary } from '../../../packages/agent/src/d
 import { type OutboxSummary, outboxCheck } from '../../../packages/agent/src/doctor/checks/outbox.ts'
 import { receiverAuthorises } from '../../../packages/agent/src/doctor/checks/receiver-authorises.ts'
 import { runChecks } from '../../../packages/agent/src/doctor/run-checks.ts'
+import { expectBroken, runOne } from '../../support/broken.ts'
 import { expired, hostFiles, makePki, type Pki } from '../../support/pki.ts'
 
 const day = 86_400_000
@@ -81,9 +82,13 @@ describe('certificate', () => {
   })
 
   test('in its last week it is a warning', async () => {
-    expect(await judge({}, Date.now() + 25 * day)).toMatchObject({
+    const soon = { notBefore: new Date(Date.now() - 25 * day), notAfter: new Date(Date.now() + 4 * day + 60_000) }
+    const { certFile: cert_file, keyFile: key_file } = await hostFiles(dir, 'soon', pki.authority, 'lab-07', soon)
+    expectBroken(await runOne(certificate({ cert_file, key_file, now: Date.now })), {
+      breaks: 'certificate',
       outcome: 'warn',
-      text: expect.stringContaining('the certificate expires in 4 days'),
+      text: /^the certificate expires in 4 days/,
+      remedy: /fetch/,
     })
   })
 
@@ -111,8 +116,12 @@ describe('certificate', () => {
     const open = await hostFiles(dir, 'open', pki.authority, 'lab-07')
     chmodSync(open.keyFile, 0o644)
     const check = keyMode({ key_file: open.keyFile })
-    expect(await check.run(signal)).toMatchObject({ outcome: 'warn', text: expect.stringContaining('mode 644') })
-    expect(check.remedy).toBe(`sudo chmod 600 ${open.keyFile}`)
+    expectBroken(await runOne(check), {
+      breaks: 'key-mode',
+      outcome: 'warn',
+      text: /mode 644/,
+      remedy: /^sudo chmod 600 \S+open.key$/,
+    })
     chmodSync(open.keyFile, 0o640)
     expect(await check.run(signal)).toMatchObject({ outcome: 'pass' })
   })

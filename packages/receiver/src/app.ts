@@ -18,11 +18,13 @@ import { expireUploads } from './jobs/expire-uploads.ts'
 import { connectionsOfHosts, makeListeners } from './listeners.ts'
 import { lookAtSelf } from './look-at-self.ts'
 import { checkExposure, peerOptions, readTls, reloadEach } from './material.ts'
+import { prepareCa } from './open-ca.ts'
 import { openHeartbeats } from './open-heartbeats.ts'
 import { makeStateDir, openEpisodes, openHashing, openUploads, recoverStore } from './open-store.ts'
 import { ReceiptSigner } from './receipts/signer.ts'
 import { dispatcher, shuttingDown } from './routes/dispatch.ts'
 import { type EpisodesPorts, episodesRoute } from './routes/episodes.ts'
+import { estRoute } from './routes/est.ts'
 import { putReportRoute } from './routes/put-report.ts'
 import { opsRoutes, receiverRoutes, type SmallPorts } from './routes/small.ts'
 import { type UploadsPorts, uploadsRoute } from './routes/uploads.ts'
@@ -63,8 +65,9 @@ export async function startReceiver(
   serves: 'hosts' | 'operator' = 'hosts',
 ): Promise<Receiver> {
   if (serves === 'hosts') checkExposure(config)
+  const own = await prepareCa(config, serves === 'hosts', log)
   const tls = serves === 'hosts' ? readTls(config, Date.now()) : undefined
-  const peers = new PeerCheck({ ...peerOptions(config), log })
+  const peers = new PeerCheck({ ...peerOptions(config), ...own.checks, log })
   const bearer = new BearerCheck(config.auth.token_files, log)
   const webhookFile = config.version_gate.webhook_secret_file
   const secret = webhookFile === '' ? undefined : readSecret(webhookFile, 'version_gate.webhook_secret_file')
@@ -182,13 +185,24 @@ export async function startReceiver(
   const adminEpisodes: EpisodesPorts = { ...episodes, authenticate: operatorFor, readsAll: () => true }
   const common = { log, drain: config.limits }
   const reportRoute = putReportRoute({ ...small, ...common, unavailable: episodes.unavailable })
-  const raw = [episodesRoute(episodes), uploadsRoute(episodes), reportRoute]
+  const certified = (request: IncomingMessage) => peers.identify(request, { now: Date.now(), grace: true })
+  const est = estRoute({ ...common, limits: config.limits, unavailable: episodes.unavailable, ca: own.ca, certified })
+  const raw = [episodesRoute(episodes), uploadsRoute(episodes), reportRoute, est]
   const handle = dispatcher(raw, receiverRoutes(small), { ...common, unavailable: episodes.unavailable })
   const handleOps = dispatcher([episodesRoute(opsEpisodes)], opsApp, { ...common, unavailable: () => undefined })
 
   const handleAdmin = dispatcher([episodesRoute(adminEpisodes)], opsApp, { ...common, unavailable: () => undefined })
   const handlers = { hosts: handle, ops: handleOps, admin: handleAdmin }
   const { server, ops, admin } = makeListeners(config, handlers, { connections: ofHosts, metrics, tls, log })
+  const takeUpTls = () => {
+    const fresh = readTls(config, Date.now())
+    if (fresh && 'setSecureContext' in server) server.setSecureContext(secureOptions(fresh))
+  }
+  const takeUpClientCa = () => {
+    const clientCa = peerOptions(config).clientCaPem
+    if (clientCa !== undefined) peers.setClientCa(clientCa)
+  }
+  stack.use(await own.open(() => reloadEach([takeUpTls, takeUpClientCa])))
   stack.defer(() => closeListener(admin, 0))
   await listenForOperator(admin, layout.admin, log)
   const open = async (listener: 'receiver' | 'ops', made: typeof server, address: string, key: string, scheme: string) => {
@@ -217,17 +231,7 @@ export async function startReceiver(
         freeBytes,
       }),
     reload: () => {
-      reloadEach([
-        () => {
-          const fresh = readTls(config, Date.now())
-          if (fresh && 'setSecureContext' in server) server.setSecureContext(secureOptions(fresh))
-        },
-        () => {
-          const clientCa = peerOptions(config).clientCaPem
-          if (clientCa !== undefined) peers.setClientCa(clientCa)
-        },
-        () => signer.reload(),
-      ])
+      reloadEach([takeUpTls, takeUpClientCa, () => signer.reload()])
     },
     stop: async (announce) => {
       state.stopping = true

@@ -56,7 +56,7 @@ export const ReceiverConfig = z.strictObject({
     .strictObject({
       cert_file: z.string().min(1),
       key_file: z.string().min(1),
-      lifetime: Duration.prefault('30d'),
+      lifetime: Duration.prefault('30d').refine((ms) => ms >= 1000, 'a certificate lives for 1 s at least'),
       server_names: z.array(z.string()).default([]),
     })
     .optional(),

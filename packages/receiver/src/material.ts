@@ -48,7 +48,10 @@ export function exportPeerOptions(config: ReceiverConfig): PeerOptions {
 /** @throws ConfigError */
 function readClientCa(config: ReceiverConfig): string | undefined {
   const { client_ca_file } = config.auth
-  return client_ca_file === '' ? undefined : readPem(client_ca_file, 'auth.client_ca_file')
+  const own = config.ca === undefined ? undefined : readPem(config.ca.cert_file, 'ca.cert_file')
+  const others =
+    client_ca_file === '' || client_ca_file === config.ca?.cert_file ? undefined : readPem(client_ca_file, 'auth.client_ca_file')
+  return own === undefined ? others : `${own}${others ?? ''}`
 }
 
 /** Plain HTTP is for loopback and for trusted proxies; TLS that asks nobody who he is, for loopback. @throws ConfigError */
@@ -61,7 +64,7 @@ export function checkExposure(config: ReceiverConfig): void {
   if (isLoopback(config.listen) || trusted_proxies.length > 0) return
   if (!config.tls)
     throw new ConfigError(`listen: ${config.listen} is not loopback: add [tls], or name the TLS proxy in auth.trusted_proxies`)
-  if (client_ca_file === '')
+  if (client_ca_file === '' && !config.ca)
     throw new ConfigError(`auth.client_ca_file: has to name the CA of the hosts, because ${config.listen} is not loopback`)
 }
 

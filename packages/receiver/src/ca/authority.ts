@@ -1,6 +1,6 @@
 /** A small certificate authority: ECDSA P-256, one level, certificates for hosts (client) and receivers (server). */
 import 'reflect-metadata'
-import { createPrivateKey, randomBytes, type webcrypto } from 'node:crypto'
+import { createPrivateKey, createPublicKey, randomBytes, type webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 
 type CryptoKey = webcrypto.CryptoKey
@@ -35,11 +35,13 @@ export interface AuthorityOptions extends Validity {
   readonly issuedBy?: Authority
   /** How many authorities may follow below this one. Default 0. */
   readonly pathLength?: number
+  /** Its P-256 key in PEM form; left out: a new one. */
+  readonly keyPem?: string
 }
 
 /** Makes a key and its CA certificate, valid for 10 years if nothing else is said. */
 export async function createAuthority(options: AuthorityOptions): Promise<Authority> {
-  const keys = await newKeys()
+  const keys = options.keyPem === undefined ? await newKeys() : await importKeys(options.keyPem)
   const { issuedBy } = options
   const certificate = await sign(
     options,
@@ -62,9 +64,7 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
 /** Takes up an authority from its two files. @throws Error when they are not PEM, the key is no P-256 key, or they do not belong together */
 export async function loadAuthority(certPem: string, keyPem: string): Promise<Authority> {
   const certificate = new x509.X509Certificate(certPem)
-  // Through node:crypto: `openssl ecparam` writes SEC 1, WebCrypto reads PKCS #8 only.
-  const pkcs8 = createPrivateKey(keyPem).export({ type: 'pkcs8', format: 'der' })
-  const privateKey = await crypto.subtle.importKey('pkcs8', new Uint8Array(pkcs8), signing, true, ['sign'])
+  const { privateKey } = await importKeys(keyPem)
   const probe = randomBytes(32)
   const signature = await crypto.subtle.sign(signing, privateKey, probe)
   const publicKey = await certificate.publicKey.export(signing, ['verify'])
@@ -92,6 +92,11 @@ export async function selfSigned(options: CertificateOptions): Promise<Issued> {
   const issuer = { subject: commonName(options.commonName), privateKey: keys.privateKey }
   const certificate = await sign(options, 30 * day, issuer, await endEntity(options, keys.publicKey))
   return { certPem: pem(certificate), keyPem: await exportKey(keys.privateKey) }
+}
+
+/** PKCS #7 without a signature, DER: how EST hands out certificates. */
+export function certificatesOnly(pems: readonly string[]): Buffer {
+  return Buffer.from(new x509.X509Certificates(pems.map((one) => new x509.X509Certificate(one))).export('raw'))
 }
 
 /** Certifies a key that somebody else holds (a signing request). @returns PEM */
@@ -150,6 +155,21 @@ function newSerial(): string {
   const bytes = randomBytes(16)
   bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40
   return bytes.toString('hex')
+}
+
+/** A new P-256 key. */
+export async function newKeyPem(): Promise<string> {
+  return await exportKey((await newKeys()).privateKey)
+}
+
+/** Through node:crypto: `openssl ecparam` writes SEC 1, WebCrypto reads PKCS #8 only. */
+async function importKeys(keyPem: string): Promise<CryptoKeyPair> {
+  const pkcs8 = createPrivateKey(keyPem).export({ type: 'pkcs8', format: 'der' })
+  const spki = createPublicKey(keyPem).export({ type: 'spki', format: 'der' })
+  return {
+    privateKey: await crypto.subtle.importKey('pkcs8', new Uint8Array(pkcs8), signing, true, ['sign']),
+    publicKey: await crypto.subtle.importKey('spki', new Uint8Array(spki), signing, true, ['verify']),
+  }
 }
 
 async function newKeys(): Promise<CryptoKeyPair> {

@@ -1,4 +1,5 @@
 /** `cis490-receiver check-config`: the effective configuration, or what is wrong with it. */
+import { existsSync } from 'node:fs'
 import { addCommand, type CommonOptions, printJson } from '@cis490/shared/node/cli.ts'
 import { loadConfig, readSecret } from '@cis490/shared/node/config-file.ts'
 import { makeLogger } from '@cis490/shared/node/log.ts'
@@ -19,8 +20,12 @@ export function registerCheckConfig(program: Command): void {
 function checkConfig(options: CommonOptions): void {
   const config = loadConfig(options.config, ReceiverConfig)
   checkExposure(config)
-  readTls(config, Date.now())
-  new PeerCheck(peerOptions(config))
+  // The receiver makes them when it starts.
+  const unmade = config.ca !== undefined && !existsSync(config.ca.cert_file)
+  if (!unmade) {
+    readTls(config, Date.now())
+    new PeerCheck(peerOptions(config))
+  }
   if (config.version_gate.webhook_secret_file !== '')
     readSecret(config.version_gate.webhook_secret_file, 'version_gate.webhook_secret_file')
   new BearerCheck(config.auth.token_files)

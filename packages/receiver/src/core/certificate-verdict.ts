@@ -25,6 +25,8 @@ export interface Circumstances {
   readonly paths: readonly (readonly Validity[])[] | 'proxy'
   /** On the allow-list of fingerprints, or there is none. */
   readonly listed: boolean
+  /** An operator has thrown out the certificate, or its host. */
+  readonly revoked?: boolean
   /** How long after its end a certificate still passes; 0 for none. */
   readonly graceMs: number
 }
@@ -50,6 +52,7 @@ const codes = {
     'the certificate names no single host (first DNS name of the SAN, else the CN; no wildcard)',
   ],
   'not-listed': ['certificate-untrusted', 'the fingerprint of the client certificate is not on the list of hosts'],
+  revoked: ['certificate-untrusted', 'the client certificate was revoked'],
   'not-yet-valid': ['certificate-untrusted', 'the client certificate is not valid yet; is the clock right?'],
   expired: ['certificate-expired', 'the client certificate has expired'],
 } as const
@@ -60,7 +63,7 @@ export type CertificateVerdict = 'valid' | 'valid-in-grace' | CertificateFault
 /** The chain counts before the dates: grace must never help a certificate that nobody here signed. */
 export function judgeCertificate(
   certificate: CertificateFacts,
-  { now, paths, listed, graceMs }: Circumstances,
+  { now, paths, listed, revoked, graceMs }: Circumstances,
 ): CertificateVerdict {
   if (certificate.isAuthority) return 'is-authority'
   if (!certificate.forClients) return 'not-for-clients'
@@ -71,6 +74,7 @@ export function judgeCertificate(
   }
   if (certificate.name === undefined) return 'no-host-name'
   if (!listed) return 'not-listed'
+  if (revoked === true) return 'revoked'
   if (now < certificate.validFrom) return 'not-yet-valid'
   if (now <= certificate.validTo) return 'valid'
   return paths !== 'proxy' && now - certificate.validTo < graceMs ? 'valid-in-grace' : 'expired'
@@ -83,10 +87,34 @@ export function inDate(path: readonly Validity[], now: number): boolean {
 
 const fetchCertificate = 'sudo systemctl start cis490-cert-fetch'
 
+const joinAnew =
+  'on the receiver: cis490-receiver token create --host NAME; then on the host: sudo cis490-agent fetch-cert --token TOKEN'
+
+/** What renewal cannot mend: the host has to join once more. */
+const needsToken: ReadonlySet<CertificateFault> = new Set<CertificateFault>([
+  'missing',
+  'foreign',
+  'self-signed',
+  'is-authority',
+  'not-for-clients',
+  'no-host-name',
+  'authority-out-of-date',
+  'revoked',
+  'expired',
+])
+
+export interface Cure {
+  /** The receiver has a CA of its own, where hosts join by token. */
+  readonly joins: boolean
+  /** The certificate may still renew itself. */
+  readonly renewable: boolean
+}
+
 /** The 403 that says what is wrong and the command that mends it. */
-export function certificateRefusal(fault: CertificateFault): Refusal {
+export function certificateRefusal(fault: CertificateFault, cure: Cure = { joins: false, renewable: true }): Refusal {
   const [code, detail] = codes[fault]
-  return new Refusal(code, detail, { remediation: fetchCertificate })
+  const byToken = cure.joins && needsToken.has(fault) && !(fault === 'expired' && cure.renewable)
+  return new Refusal(code, detail, { remediation: byToken ? joinAnew : fetchCertificate })
 }
 
 /** X-Cis490-Host, or a path, names another host than the certificate does. */

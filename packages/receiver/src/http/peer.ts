@@ -7,6 +7,7 @@ import type { Logger } from '@cis490/shared/node/log.ts'
 import { Refusal } from '@cis490/shared/problems.ts'
 import { header } from '@cis490/shared/protocol.ts'
 import { type CertificateFault, certificateRefusal, judgeCertificate, wrongHostRefusal } from '../core/certificate-verdict.ts'
+import { isRevoked, type Revoked } from '../core/revocation.ts'
 import { addressSet, remoteOf } from './address.ts'
 import { ClientAuthorities } from './chain.ts'
 import { type HostsList, isListed, parseHostsList } from './hosts-list.ts'
@@ -24,6 +25,8 @@ export interface Peer {
   /** Address of the connection: the proxy's, where there is one. */
   readonly remote: string
   readonly via: 'certificate' | 'proxy' | 'header' | 'none'
+  /** When its host joined, epoch milliseconds; of a certificate that is not recorded here, when that began. */
+  readonly joinedAt?: number
   /** X-Cis490-Host means nothing for this peer. */
   readonly ignoresClaim?: boolean
 }
@@ -36,6 +39,10 @@ export interface PeerOptions {
   readonly readers: readonly string[]
   /** Path of the allow-list; empty: none. */
   readonly hostsFile: string
+  /** What an operator has thrown out. */
+  readonly revoked?: (now: number) => Revoked
+  /** The receiver's own CA: when the host joined that a certificate goes back to; undefined: it is not from there. */
+  readonly ownCa?: { joinedAt(fingerprint: string): number | undefined } | undefined
   readonly graceMs?: number
   readonly log?: Logger | undefined
 }
@@ -95,19 +102,28 @@ export class PeerCheck {
     remote: string,
     { now, grace }: Asking,
   ): Peer {
-    if (typeof presented === 'string') throw certificateRefusal(presented)
+    const { ownCa } = this.#options
+    const joins = ownCa !== undefined
+    if (typeof presented === 'string') throw certificateRefusal(presented, { joins, renewable: false })
     const { leaf, sent } = presented
+    const joined = ownCa?.joinedAt(leaf.fingerprint)
+    const joinedAt = joined ?? leaf.validFrom
+    const { name: host, fingerprint } = leaf
+    const revoked = this.#options.revoked?.(now)
+    const graceMs = this.#options.graceMs ?? 30 * day
     const verdict = judgeCertificate(leaf, {
       now,
       paths: this.#authorities?.paths(leaf, sent, now) ?? (via === 'proxy' ? 'proxy' : []),
-      listed: this.#hosts === undefined || isListed(this.#hosts.get(now), leaf.fingerprint, leaf.name),
-      graceMs: grace ? (this.#options.graceMs ?? 30 * day) : 0,
+      // What our own CA recorded is on the list: renewals would outrun a file that a person keeps.
+      listed: this.#hosts === undefined || joined !== undefined || isListed(this.#hosts.get(now), fingerprint, host),
+      revoked: revoked !== undefined && isRevoked(revoked, { host, fingerprint, joinedAt }),
+      graceMs: grace ? graceMs : 0,
     })
-    if (verdict !== 'valid' && verdict !== 'valid-in-grace') throw certificateRefusal(verdict)
-    const host = leaf.name
+    if (verdict !== 'valid' && verdict !== 'valid-in-grace')
+      throw certificateRefusal(verdict, { joins, renewable: now - leaf.validTo < graceMs })
     const reader = host !== undefined && this.#readers.has(host)
     const ignoresClaim = this.#options.trustedProxies.length > 0
-    return { ...(host !== undefined && { host }), fingerprint: leaf.fingerprint, reader, remote, via, ignoresClaim }
+    return { ...(host !== undefined && { host }), fingerprint, ...(joins && { joinedAt }), reader, remote, via, ignoresClaim }
   }
 }
 

@@ -16,18 +16,30 @@ const busyMs = 1000
 /** As long as it takes a person with a token. */
 const helplessMs = 15 * minute
 
-/** @param renewed called when there is a new certificate in use */
-export async function certificateLoop(context: AgentContext, app: App, signal: AbortSignal, renewed: () => void): Promise<void> {
-  if (!context.config.receiver.cert_file) return
+export interface CertificateEvents {
+  /** There is a new certificate in use. */
+  readonly renewed: () => void
+  /** Called after each look; the first one comes before anything is shipped with a certificate that has ended meanwhile. */
+  readonly looked: () => void
+}
+
+export async function certificateLoop(
+  context: AgentContext,
+  app: App,
+  signal: AbortSignal,
+  { renewed, looked }: CertificateEvents,
+): Promise<void> {
   const wake = new Wake(signal)
   const told = new Set<string>()
-  while (!signal.aborted) {
+  while (context.config.receiver.cert_file && !signal.aborted) {
     const wait = await certificateTurn(context, app, signal, told, renewed).catch((error: unknown) => {
       context.log.error({ event: 'certificate-failed', cause: messageOf(error) }, 'could not look after the certificate')
       return lookAgainMs
     })
+    looked()
     await wake.sleep(Math.min(wait, lookAgainMs))
   }
+  looked()
 }
 
 /** @param told what was logged already, and did not change since. @returns milliseconds until the next turn */

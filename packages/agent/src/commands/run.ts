@@ -41,11 +41,12 @@ async function run(options: CommandOptions): Promise<number> {
   const presence = stack.use(new Presence(manager, () => lookAtSelf(context, app), log))
   ending.signal.addEventListener('abort', () => void presence.stop())
   log.info({ event: 'up', host: app.shipping.client().host, version: build.version, commit: build.commit }, 'agent is up')
+  const looked = Promise.withResolvers<void>()
   await Promise.all([
     scanLoop(context, app, ending.signal, scanWake, () => shipWake.ring()),
-    shipLoop(context, app, ending.signal, shipWake),
+    looked.promise.then(() => shipLoop(context, app, ending.signal, shipWake)),
     heartbeatLoop(context, app, ending.signal),
-    certificateLoop(context, app, ending.signal, () => shipWake.ring()),
+    certificateLoop(context, app, ending.signal, { renewed: () => shipWake.ring(), looked: looked.resolve }),
     presence.begin(),
   ])
   log.info({ event: 'down' }, 'agent is down')

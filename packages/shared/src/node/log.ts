@@ -2,6 +2,7 @@
 import { styleText } from 'node:util'
 import { type Logger, pino } from 'pino'
 import { printable, printableLines } from '../printable.ts'
+import { JournalTeller } from './journal-teller.ts'
 
 export type { Logger } from 'pino'
 
@@ -31,10 +32,12 @@ export function makeLogger(
   // On a terminal a progress bar may stand on this line; it is drawn again below.
   const clear = style === 'text' && stream.isTTY ? '\r\u001b[K' : ''
   const gather = gathers ? gatherer(stream) : undefined
+  const teller = style === 'journal' ? new JournalTeller() : undefined
   const destination = {
     write: (line: string) => {
       gather?.(line)
       stream.write(clear + dress(line, style))
+      if (line.startsWith('{"level":"error"')) teller?.tell(JSON.parse(line) as Record<string, unknown>)
     },
   }
   return pino(

@@ -13,11 +13,16 @@ export interface Breakage {
   readonly remedy: RegExp
 }
 
+/** Words that begin what can be given to a shell. */
+const command =
+  /(?:^|[\s(])(?:sudo|sudoedit|cis490-agent|systemctl|journalctl|timedatectl|df|du|ls|ps|curl|openssl|getent|findmnt|git|cd|echo) \S/
+
 /** @param results by code */
 export function expectBroken(
   results: Readonly<Record<string, CheckResult>>,
   { breaks: code, outcome, text, remedy }: Breakage,
 ): void {
+  expect(results[code]?.remedy, code).toMatch(command)
   expect(results[code], code).toMatchObject({
     ...{ code, outcome },
     text: expect.stringMatching(text) as string,

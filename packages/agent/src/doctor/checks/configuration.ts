@@ -27,7 +27,7 @@ export function configuredFiles(files: Readonly<Record<string, string>>): Check 
     severity: 'critical',
     timeout: 5000,
     depends_on: [],
-    remedy: 'put the file there, or correct the key',
+    remedy: 'cis490-agent check-config names the key; put the file there, or correct the key',
     run: async () => {
       const named = Object.entries(files).filter(([, path]) => path !== '')
       const tried = await Promise.all(named.map(async ([key, path]) => ({ key, path, why: await whyUnreadable(path) })))

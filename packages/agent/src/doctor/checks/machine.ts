@@ -65,7 +65,7 @@ export function runtime(version: string): Check {
     severity: 'critical',
     timeout: 1000,
     depends_on: [],
-    remedy: `install Node ${leastMajor} or newer, or leave out --node of the installer: it brings its own`,
+    remedy: `sudo /opt/cis490/scripts/install-lab-host.sh brings a Node of its own; with --node PATH, install Node ${leastMajor} or newer there`,
     run: async () => {
       const major = Number(/^v(\d+)\./.exec(version)?.[1] ?? 0)
       const data = { version, least: `v${leastMajor}` }

@@ -37,7 +37,7 @@ export function outboxCheck(summary: () => Promise<OutboxSummary>): Check {
         return {
           outcome: 'fail',
           text: `cannot read the outbox: ${messageOf(error)}`,
-          remedy: 'check the folder and its owner (paths.outbox)',
+          remedy: 'paths.outbox must be a folder of the user cis490: ls -ld FOLDER; sudo chown -R cis490: FOLDER',
         }
       }
       const { ready } = found.lanes
@@ -87,7 +87,8 @@ function troubles({ lanes: { gated, quarantine }, unstamped, stuck }: OutboxSumm
       : [
           {
             text: `${counted(unstamped, 'episode')} on the gated lane without a full commit hash`,
-            remedy: 'the recorder must write the full hash into code_version.commit of meta.json; give these up with outbox drop',
+            remedy:
+              'the recorder must write the full hash into code_version.commit of meta.json; give these up: cis490-agent outbox drop ID --reason TEXT',
           },
         ]),
     ...(gated.count === unstamped
@@ -103,7 +104,7 @@ function troubles({ lanes: { gated, quarantine }, unstamped, stuck }: OutboxSumm
       : [
           {
             text: `episode-stuck: ${counted(stuck.length, 'episode')} that will not finish, first ${first.id} (${first.reason})`,
-            remedy: 'touch meta.json of an episode that is whole; write a valid one where it is broken',
+            remedy: 'cis490-agent why ID; touch meta.json of an episode that is whole; write a valid one where it is broken',
           },
         ]),
   ]

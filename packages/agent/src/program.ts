@@ -23,6 +23,7 @@ const commands: CommandTable = {
   'import-receipts': async () => (await import('./commands/import-receipts.ts')).registerImportReceipts,
   verify,
   receipt: verify,
+  'update-allowed': async () => (await import('./commands/update-allowed.ts')).registerUpdateAllowed,
   why: async () => (await import('./commands/why.ts')).registerWhy,
 }
 

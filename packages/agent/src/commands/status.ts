@@ -8,6 +8,7 @@ import { build } from '@cis490/shared/node/build.ts'
 import { addCommand, exit, printJson } from '@cis490/shared/node/cli.ts'
 import { lockHolder } from '@cis490/shared/node/lock-holder.ts'
 import { printable } from '@cis490/shared/printable.ts'
+import type { UpdateAnswer } from '@cis490/shared/rollout.ts'
 import { formatSize } from '@cis490/shared/size.ts'
 import type { Command } from 'commander'
 import { makeClient } from '../app.ts'
@@ -109,6 +110,7 @@ function lines({ summary, delivered, last, gate, held, holder, beat }: Facts, no
     ...roomLines(room),
     ...(holder === undefined ? [] : [`agent        ${holder === null ? 'not running' : `at work, process ${holder}`}`]),
     ...(beat ? [`heartbeat    ${beatText(beat, now)}`] : []),
+    ...(beat?.directives?.update ? [`update       ${updateText(beat.directives.update)}`] : []),
     `shipping     ${held?.text ?? 'may run'}`,
     ...stuck.map(({ id, reason }) => `stuck        ${id}: ${reason}`),
     `receiver     ${gate.reachable ? 'reachable' : 'not reachable'}${gate.detail ? `: ${gate.detail}` : ''}`,
@@ -118,10 +120,14 @@ function lines({ summary, delivered, last, gate, held, holder, beat }: Facts, no
 
 function beatText({ at, outcome, heard_at, directives = {} }: LastBeat, now: number): string {
   const ago = (time: string) => `${formatDuration(now - Date.parse(time))} ago`
-  const asked = Object.keys(directives)
+  const asked = Object.keys(directives).filter((name) => name !== 'update')
   const words = asked.length > 0 ? `, the receiver asks for: ${asked.join(', ')}` : ''
   if (outcome === 'heard') return `heard ${ago(at)}${words}`
   return `not heard ${ago(at)} (${outcome})${heard_at === undefined ? '' : `, last heard ${ago(heard_at)}`}`
+}
+
+function updateText({ allowed, reason, text, wave }: UpdateAnswer): string {
+  return `${wave === undefined ? '' : `wave ${wave} `}${allowed ? 'may' : 'waits'} (${reason})${text === undefined ? '' : `: ${text}`}`
 }
 
 function roomLines({

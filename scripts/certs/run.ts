@@ -78,8 +78,9 @@ class Workload {
 
   async run({ minutes, lifetime }: RunOptions, stack: AsyncDisposableStack, signal: AbortSignal): Promise<void> {
     const over = AbortSignal.any([signal, AbortSignal.timeout(minutes * 60_000)])
+    const lastBegin = performance.now() + Math.max(0, minutes * 60_000 - lifetime)
     await Promise.all([
-      ...this.#hosts.flatMap((one) => [this.#small(one, over), this.#large(one, over)]),
+      ...this.#hosts.flatMap((one) => [this.#small(one, over), this.#large(one, lastBegin, over)]),
       this.#restart(this.#hosts[0] as Running, lifetime, stack, over),
     ])
   }
@@ -91,9 +92,9 @@ class Workload {
     }
   }
 
-  /** One behind the other: always one is on its way. */
-  async #large({ host, bytes, programs }: Running, over: AbortSignal): Promise<void> {
-    while (!over.aborted) {
+  /** One behind the other: always one is on its way. None is begun that would not end by itself before the rest. */
+  async #large({ host, bytes, programs }: Running, lastBegin: number, over: AbortSignal): Promise<void> {
+    while (!over.aborted && performance.now() <= lastBegin) {
       const id = await this.#record(host, bytes)
       this.begun.set(id, Date.now())
       while (!over.aborted && !programs.some(({ stdout }) => wasDelivered(stdout, id))) await pause(50, over)

@@ -1,9 +1,10 @@
 /** `cis490-agent fetch-cert`: this host's certificate, the first by a join token, the next ones by the one before. */
-import { existsSync } from 'node:fs'
 import { join as joinPath } from 'node:path'
 import { timestamp } from '@cis490/shared/ids.ts'
 import { addCommand, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { ConfigError, readSecret } from '@cis490/shared/node/config-file.ts'
+import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
+import { readPair } from '@cis490/shared/node/key-pair.ts'
 import { takeLock } from '@cis490/shared/node/process-lock.ts'
 import { printable } from '@cis490/shared/printable.ts'
 import type { Command } from 'commander'
@@ -95,14 +96,18 @@ function tellRenewal(config: AgentConfig, renewal: Renewal, { json }: FetchOptio
 
 function nothingDone(reason: 'expired-too-long' | 'no-certificate' | 'busy', config: AgentConfig): UserError {
   if (reason === 'busy') return busy()
-  const { cert_file } = config.receiver
-  const state = !existsSync(cert_file)
-    ? 'is not there yet'
-    : reason === 'no-certificate'
-      ? 'cannot be read'
-      : 'expired more than 30 days ago'
   const make = `cis490-receiver token create --host ${nameOf(config)}`
+  const state = reason === 'expired-too-long' ? 'expired more than 30 days ago' : whyUnread(config)
   return new UserError(
-    `the certificate ${cert_file} ${state}: on the receiver run: ${make}; then here: sudo cis490-agent fetch-cert --token TOKEN`,
+    `the certificate ${config.receiver.cert_file} ${state}: on the receiver run: ${make}; then here: sudo cis490-agent fetch-cert --token TOKEN`,
   )
+}
+
+function whyUnread({ receiver }: AgentConfig): string {
+  try {
+    readPair(receiver)
+    return 'is no certificate'
+  } catch (error) {
+    return isErrno(error, 'ENOENT') ? 'is not there yet' : `cannot be read (${messageOf(error).split(',')[0]})`
+  }
 }

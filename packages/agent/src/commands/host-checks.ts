@@ -16,6 +16,7 @@ import { lastReceipt, outboxAge } from '../doctor/checks/delivery.ts'
 import { disk } from '../doctor/checks/disk.ts'
 import { diskTrend, inodes } from '../doctor/checks/disk-trend.ts'
 import { episodesDeletable, episodesReadable } from '../doctor/checks/episodes.ts'
+import { lastUpdate } from '../doctor/checks/last-update.ts'
 import { pressure, runtime, watchLimit } from '../doctor/checks/machine.ts'
 import { outboxCheck } from '../doctor/checks/outbox.ts'
 import { receiverAuthorises } from '../doctor/checks/receiver-authorises.ts'
@@ -25,6 +26,7 @@ import { shippingCheck } from '../doctor/checks/shipping.ts'
 import { receiverConnects, receiverResolves } from '../doctor/checks/way.ts'
 import { readFreeHistory } from '../doctor/disk-history.ts'
 import { type Hello, hello } from '../doctor/hello.ts'
+import { readLastUpdate } from '../doctor/last-update.ts'
 import { siteChecks } from '../doctor/site-checks.ts'
 import { showUnits } from '../doctor/systemd.ts'
 import { listFolders } from '../episodes/scan.ts'
@@ -112,11 +114,12 @@ function identityChecks({ config, now }: Subject): Check[] {
       lockHolder(lockPath(config)) ? readLastBeat(paths.state)?.cert_not_after : undefined,
     ),
     cleanTree(checkout),
+    lastUpdate(() => readLastUpdate(paths.state), now),
   ]
 }
 
 /** A receiver without a CA renews nothing, and that is no trouble. */
-function renewalTrouble(stateDir: string): RenewalTrouble | undefined {
+export function renewalTrouble(stateDir: string): RenewalTrouble | undefined {
   const record = readFetchRecord(stateDir)
   if (!record || record.failures === 0 || record.outcome === noAuthority) return undefined
   const { fingerprint, at, outcome: code, message = '', failing_since: since = at } = record

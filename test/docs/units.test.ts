@@ -20,7 +20,10 @@ function values(unit: string, key: string): string[] {
   return [...read(`etc/systemd/${unit}`).matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].map((match) => match[1] as string)
 }
 
-describe.each(services)('%s', (unit) => {
+/** They replace the program: they are no part of it, and root's. */
+const updaters = services.filter((name) => name.includes('-autoupdate'))
+
+describe.each(services.filter((name) => !updaters.includes(name)))('%s', (unit) => {
   const [program, ...words] = (values(unit, 'ExecStart')[0] ?? '').split(' ')
 
   test('starts a command that exists, with options that it knows', async () => {
@@ -47,6 +50,27 @@ describe.each(services)('%s', (unit) => {
     expect(values(unit, 'NotifyAccess')).toEqual(daemon ? ['all'] : [])
     expect(values(unit, 'WatchdogSec')).toEqual(daemon ? ['3min'] : [])
   })
+})
+
+describe.each(updaters)('%s', (unit) => {
+  test('runs the script that the installer puts apart from the checkout, and no part of the checkout', () => {
+    for (const line of [...values(unit, 'ExecStart'), ...values(unit, 'ExecStopPost')])
+      expect(line).toMatch(/^\/usr\/local\/lib\/cis490\/autoupdate\.sh( repair)?$/)
+    expect(read('scripts/install/checkout.sh')).toContain('updater=/usr/local/lib/cis490')
+  })
+
+  test('is hardened, runs once, gives no folder of cis490 to root, and a refusal is no failure of the unit', () => {
+    expect(values(unit, 'Type')).toEqual(['oneshot'])
+    expect([values(unit, 'ProtectSystem'), values(unit, 'NoNewPrivileges')]).toEqual([['strict'], ['yes']])
+    expect([values(unit, 'StateDirectory'), values(unit, 'CacheDirectory')]).toEqual([[], []])
+    expect(values(unit, 'SuccessExitStatus')).toEqual(['1 3'])
+  })
+})
+
+test('what a power cut left half done is undone before the daemon starts', () => {
+  const before = values('cis490-autoupdate-repair.service', 'Before').join(' ')
+  expect(before).toMatch(/\bcis490-orchestrator\.service\b/)
+  expect(values('cis490-autoupdate-repair.service', 'WantedBy')).toEqual(['multi-user.target'])
 })
 
 test.each(timers)('%s starts a service of ours', (timer) => {
@@ -81,7 +105,11 @@ describe.skipIf(!analyze)('by systemd-analyze', () => {
 
   test('systemd accepts every unit', async () => {
     mkdirSync(folder, { recursive: true })
-    for (const unit of units) writeFileSync(join(folder, unit), read(`etc/systemd/${unit}`).replaceAll(checkout, root))
+    for (const unit of units)
+      writeFileSync(
+        join(folder, unit),
+        read(`etc/systemd/${unit}`).replaceAll(checkout, root).replaceAll('/usr/local/lib/cis490', `${root}/scripts`),
+      )
     const { stderr } = await run('systemd-analyze', ['verify', '--man=no', ...units.map((unit) => join(folder, unit))])
     expect(stderr.split('\n').filter((line) => line.includes('cis490'))).toEqual([])
   })
@@ -89,7 +117,9 @@ describe.skipIf(!analyze)('by systemd-analyze', () => {
 
 test('the daemons, and whatever is not named, may leave 1.5 of 10 open; what runs checks of the site, or replaces what the daemon uses, 4', () => {
   const judged = services.map((unit) => `${unit} ${limitOf(unit)}`)
-  expect(judged).toEqual(services.map((unit) => `${unit} ${/-(doctor-check|autoupdate|cert-fetch)\./.test(unit) ? 4 : 1.5}`))
+  expect(judged).toEqual(
+    services.map((unit) => `${unit} ${/-(doctor-check|autoupdate|autoupdate-repair|cert-fetch)\./.test(unit) ? 4 : 1.5}`),
+  )
 })
 
 test('a reason stands in a comment, behind the name and a colon', () => {

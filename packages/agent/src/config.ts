@@ -72,6 +72,7 @@ export const AgentConfig = z.strictObject({
       branch: z.string().default('main'),
       wave: Wave.default(0),
       require_signed: z.boolean().default(false),
+      source: z.enum(['git', 'bundle']).default('git'),
     })
     .prefault({}),
   certs: z.strictObject({ renew_at: z.number().gt(0).lt(1).default(0.66) }).prefault({}),

@@ -27,6 +27,18 @@ export const ReportChanges = z.object({
 })
 export type ReportChanges = z.infer<typeof ReportChanges>
 
+/** What the updater of a host did last. Commits are empty where it did not get as far as to know them. */
+export const LastUpdate = z.object({
+  at: z.iso.datetime(),
+  from: z.string().max(64),
+  to: z.string().max(64),
+  outcome: z.enum(['updated', 'current', 'held', 'refused', 'rolled-back', 'failed']),
+  reason: z.string().max(1000),
+  /** Of a row of failed runs: when the first of them was. */
+  failing_since: z.iso.datetime().optional(),
+})
+export type LastUpdate = z.infer<typeof LastUpdate>
+
 /** One host's doctor report, as our agent writes it. The receiver stores other shapes too. */
 export const HostReport = z.looseObject({
   schema_version: z.literal(1),
@@ -39,6 +51,8 @@ export const HostReport = z.looseObject({
   commit: z.string().nullable(),
   /** Of `[update]`; older agents have none. */
   wave: z.int().nonnegative().optional(),
+  /** Left out where the updater has not run. */
+  update: LastUpdate.optional().catch(undefined),
   results: z.array(CheckResult),
   /** null: no report of an earlier day is kept; older agents have none. */
   changes: ReportChanges.nullable().optional(),

@@ -36,7 +36,12 @@ export function registerDoctor(program: Command): void {
   addCommand(program, 'doctor', 'examine this host and say what mends it', defaultConfigFile)
     .option('--nagios', 'one line, and exit 0, 1, 2 or 3 as monitoring plugins do')
     .option('--list', 'show the checks and run none')
-    .option('--only <codes>', 'run these checks alone; separated by commas, * at the end stands for the rest', codes, [])
+    .option(
+      '--only <codes>',
+      'run these checks alone; separated by commas, * at the end stands for the rest, quick for those of an update',
+      codes,
+      [],
+    )
     .option('--skip <codes>', 'leave these checks out', codes, [])
     .action(action(runDoctor))
 }

@@ -12,6 +12,7 @@ import type { HostReport } from '@cis490/shared/report.ts'
 import { z } from 'zod'
 import type { AgentConfig } from '../config.ts'
 import type { Check } from '../doctor/check.ts'
+import { readLastUpdate } from '../doctor/last-update.ts'
 import { runChecks } from '../doctor/run-checks.ts'
 import { loadIdentity } from '../ship/identity.ts'
 
@@ -24,6 +25,7 @@ export async function examine(
   onResult?: (done: number) => void,
 ): Promise<HostReport> {
   const results = await runChecks(checks, onResult)
+  const update = await readLastUpdate(config.paths.state)
   return {
     schema_version: 1,
     host: hostOf(config),
@@ -33,6 +35,7 @@ export async function examine(
     agent_version: build.version,
     commit: build.commit,
     wave: config.update.wave,
+    ...(update && { update }),
     results,
   }
 }

@@ -2,14 +2,20 @@
 import { nearest } from '@cis490/shared/nearest.ts'
 import type { Check } from './check.ts'
 
+/** Does this code work on this host? Nothing of the network, and nothing that other code would do better. */
+export const quick: readonly string[] = ['configuration', 'outbox', 'runtime']
+
 export interface Wanted {
-  /** Codes; one that ends in `*` stands for all that begin so. Empty: all. */
+  /** Codes, or `quick`; one that ends in `*` stands for all that begin so. Empty: all. */
   readonly only: readonly string[]
   readonly skip: readonly string[]
 }
 
 /** What is left out hides nothing: a check alone is made without its roots. @returns the checks, or what is wrong with a name */
-export function selectChecks(checks: readonly Check[], { only, skip }: Wanted): readonly Check[] | string {
+export function selectChecks(checks: readonly Check[], wanted: Wanted): readonly Check[] | string {
+  const [only, skip] = [wanted.only, wanted.skip].map((names) =>
+    names.flatMap((name) => (name === 'quick' ? quick : [name])),
+  ) as [string[], string[]]
   for (const name of [...only, ...skip]) {
     if (checks.some(({ code }) => matches(name, code))) continue
     const [close] = nearest(

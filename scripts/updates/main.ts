@@ -1,0 +1,93 @@
+/** `npm run updates`: does a host ship whatever happens to an update? */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { exit } from '@cis490/shared/node/cli.ts'
+import { messageOf } from '@cis490/shared/node/errno.ts'
+import { makeProgress } from '@cis490/shared/node/progress.ts'
+import { Children } from '../local-fleet/children.ts'
+import { type CutResult, type Form, tryCut } from './cut.ts'
+import { points } from './points.ts'
+import { updateRealTree } from './real.ts'
+import { Trial } from './trial.ts'
+import { lacks, tryWithout } from './without.ts'
+
+const usage = `npm run updates -- [--only TEXT] [--every N] [--exchange] [--no-real] [--keep]
+  Kills the updater at every point of an update, with its daemon and without, and takes away what it needs; after each the host
+  has to have a whole tree and ship an episode, and the next run has to update. systemctl is a stand-in that starts the real daemon.
+  --only TEXT   points whose name has TEXT     --every N   each N-th of them
+  --exchange    with a mv that exchanges two folders at once, as coreutils 9.5 has it
+  --no-real     without the update of the real tree (npm ci and the whole program)     --keep   keeps its folder
+`
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    every: { type: 'string', default: '1' },
+    exchange: { type: 'boolean', default: false },
+    'no-real': { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+const say = (text: string) => process.stdout.write(`${text}\n`)
+
+async function trials(dir: string, children: Children): Promise<boolean> {
+  await using trial = new Trial(dir, values.exchange)
+  await trial.begin(children)
+  trial.systemctl('start')
+  const chosen = points().filter(({ cut }, k) => cut.includes(values.only) && k % Number(values.every) === 0)
+  const forms: readonly Form[] = ['killed', 'power']
+  const progress = makeProgress({ label: 'cuts', total: chosen.length * forms.length, unit: 'count', stream: process.stderr })
+  const results: CutResult[] = []
+  for (const point of chosen)
+    for (const form of forms) {
+      const result = await tryCut(trial, point, form)
+      progress.update(results.push(result))
+      if (result.findings.length > 0)
+        say(`${form} ${point.cut}${point.broken ? ' (way back)' : ''}: ${result.findings.join('; ')}`)
+    }
+  progress.done()
+  const hit = results.filter((one) => one.hit)
+  say(`cuts: ${hit.length} of ${new Set(hit.map(({ point }) => point.cut)).size} points, both with the daemon and without`)
+  let wrong = results.some(({ findings }) => findings.length > 0)
+  for (const lack of lacks.filter(({ name }) => name.includes(values.only))) {
+    const findings = await tryWithout(trial, lack)
+    await trial.deliver().catch((error: Error) => findings.push(error.message))
+    say(`${lack.name}: ${findings.length === 0 ? `${lack.outcome}, and it ships` : findings.join('; ')}`)
+    wrong ||= findings.length > 0
+  }
+  return !wrong
+}
+
+async function main(): Promise<number> {
+  if (values.help) {
+    process.stdout.write(usage)
+    return exit.clean
+  }
+  const dir = mkdtempSync(join(tmpdir(), 'cis490-updates-'))
+  const children = new Children(join(dir, 'logs'))
+  mkdirSync(join(dir, 'logs'))
+  const started = performance.now()
+  try {
+    let well = await trials(dir, children)
+    if (!values['no-real']) {
+      const told = await updateRealTree(join(dir, 'real'), children)
+      say(`the real tree: ${told.text}`)
+      well &&= told.well
+    }
+    say(`${((performance.now() - started) / 1000).toFixed(0)} s`)
+    return well ? exit.clean : exit.findings
+  } finally {
+    await children.stop()
+    if (values.keep) say(dir)
+    else rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  process.stderr.write(`updates: ${messageOf(error)}\n`)
+  return exit.undetermined
+})

@@ -1,0 +1,31 @@
+/** Where an update is cut: before and after each of its steps, and between the commands of the swap and of the way back. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const script = join(import.meta.dirname, '../autoupdate.sh')
+
+/** The steps as the updater calls them, in order. */
+export function steps(): string[] {
+  const text = readFileSync(script, 'utf8')
+  const body = text.slice(text.indexOf('update() {'), text.indexOf('main() {'))
+  return [...body.matchAll(/^ {2}(step_\w+)/gm)].map((match) => match[1] as string)
+}
+
+const swapCommands = 7
+const undoCommands = 22
+
+export interface Point {
+  /** As cut.bash has it. */
+  readonly cut: string
+  /** The new version does not start, so that there is a way back to cut. */
+  readonly broken: boolean
+}
+
+export function points(): Point[] {
+  const count = (most: number) => Array.from({ length: most }, (_, k) => k + 1)
+  return [
+    ...steps().flatMap((step) => [`before:${step}`, `after:${step}`].map((cut) => ({ cut, broken: false }))),
+    ...count(swapCommands).map((k) => ({ cut: `inside:swap:${k}`, broken: false })),
+    ...count(undoCommands).map((k) => ({ cut: `inside:undo:${k}`, broken: true })),
+  ]
+}

@@ -1,9 +1,19 @@
 /** A receiver with a CA of its own, and hosts that join it by token: folders, configurations, processes. */
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
+import { createHash, X509Certificate } from 'node:crypto'
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { HostName } from '@cis490/shared/ids.ts'
+import { UserError } from '@cis490/shared/node/cli.ts'
+import { loadConfig } from '@cis490/shared/node/config-file.ts'
+import { join as joinBy } from '../../packages/agent/src/commands/join.ts'
+import { AgentConfig } from '../../packages/agent/src/config.ts'
+import { parseJoinToken } from '../../packages/agent/src/core/join-token.ts'
+import { caPaths } from '../../packages/receiver/src/ca/paths.ts'
+import { TokenStore } from '../../packages/receiver/src/ca/token-store.ts'
+import { writeToken } from '../../packages/receiver/src/core/join-token.ts'
 import { GitRepo } from '../../test/support/git-repo.ts'
-import { Program, runToEnd } from '../../test/support/program.ts'
+import { Program } from '../../test/support/program.ts'
 
 export interface Place {
   readonly dir: string
@@ -62,7 +72,7 @@ export interface Host {
 /** @param rate bytes a second of its uploads; 0: no limit */
 export async function makeHost(place: Place, name: string, url: string, rate: number): Promise<Host> {
   const home = join(place.dir, 'hosts', name)
-  await mkdir(join(home, 'episodes'), { recursive: true })
+  for (const folder of ['episodes', 'outbox', 'state']) await mkdir(join(home, folder), { recursive: true })
   const config = join(home, 'lab-host.toml')
   const tls = join(home, 'state', 'tls')
   await writeFile(
@@ -99,11 +109,13 @@ renew_at = 0.6667
   return { name, config, home }
 }
 
-/** Token on the receiver, first certificate on the host. @throws Error with what the programs said */
+/** Token on the receiver, first certificate on the host: what `token create` and `fetch-cert --token` do. @throws UserError */
 export async function joinHost(place: Place, host: Host): Promise<void> {
-  const made = await runToEnd('receiver', ['token', 'create', '--host', host.name, '--config', place.receiverConfig])
-  const file = join(host.home, 'token')
-  await writeFile(file, made.stdout, { mode: 0o600 })
-  const joined = await runToEnd('agent', ['fetch-cert', '--token-file', file, '--config', host.config])
-  if (joined.code !== 0) throw new Error(`${host.name} could not join: ${made.stderr}${joined.stderr}`)
+  const authority = new X509Certificate(await readFile(join(place.store, 'ca', 'ca.crt')))
+  const pin = createHash('sha256').update(authority.raw).digest('hex')
+  const tokens = new TokenStore(caPaths(place.store).tokens)
+  const made = await tokens.create(HostName.parse(host.name), pin, { now: Date.now(), ms: 60_000 }, 'certs')
+  const token = parseJoinToken(writeToken(made))
+  if (typeof token === 'string') throw new UserError(token)
+  await joinBy(loadConfig(host.config, AgentConfig), token, Date.now)
 }

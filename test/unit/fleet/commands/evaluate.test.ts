@@ -1,5 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -179,8 +190,13 @@ describe('evaluate now', () => {
 
   test('under the journal the warning carries its priority', () => {
     write('index.jsonl', accepted('lab-01', '00:00:00', { received_at: minutesAgo(45) }))
-    const { stderr } = run(['evaluate', '--config', config], { JOURNAL_STREAM: '8:1' })
-    expect(stderr).toMatch(/^<4>\{.*"host":"lab-01".*\}\n$/)
+    const path = join(dir, 'journal')
+    const fd = openSync(path, 'w')
+    const { dev, ino } = fstatSync(fd, { bigint: true })
+    const env = { ...process.env, JOURNAL_STREAM: `${dev}:${ino}` }
+    spawnSync(program, ['evaluate', '--config', config], { env, stdio: ['ignore', 'ignore', fd] })
+    closeSync(fd)
+    expect(readFileSync(path, 'utf8')).toMatch(/^<4>\{.*"host":"lab-01".*\}\n$/)
   })
 
   test('while another holds the lock it says so and is content', () => {

@@ -1,21 +1,26 @@
 /** What a daemon writes under systemd: priorities, lines to paste, and errors with an identity for `journalctl -x`. */
-import { execFile, execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { execFileSync, spawn } from 'node:child_process'
+import { closeSync, copyFileSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { catalogue, catalogueFile } from '@cis490/shared/catalogue.ts'
 import { describe, expect, test } from 'vitest'
 import { read, repositoryFiles, root } from '../../../docs/documents.ts'
 import { eventually } from '../../../support/receiver.ts'
 import { scratchDir } from '../../../support/scratch.ts'
 
-const run = promisify(execFile)
 const teller = fileURLToPath(new URL('../../../../packages/agent/src/commands/tell.ts', import.meta.url))
 const file = 'etc/journal/cis490.catalog'
 
-/** A program that is refused `times` times, as the agent tells it. @param logger what stands for it; undefined: there is none */
-function refused(dir: string, times: number, logger: string | undefined) {
+interface Said {
+  readonly lines: string[]
+  readonly stderr: string
+}
+
+/** A program that is refused `times` times, as the agent tells it. @param logger what stands for it; undefined: there is none. @param journal is its output the journal's? */
+async function refused(dir: string, times: number, logger: string | undefined, journal = true): Promise<Said> {
   const script = join(dir, 'program.ts')
   writeFileSync(
     script,
@@ -28,16 +33,19 @@ function refused(dir: string, times: number, logger: string | undefined) {
      for (let k = 0; k < ${times}; k++)
        new Teller(log, process.stdout, Date.now).tell({ code: 'commit-denied', detail: 'no\\u001b[2J\\nFORGED=1', remediation: 'cd /opt\\nsudo it' })`,
   )
-  const bin = join(dir, 'bin')
-  mkdirSync(bin)
-  if (logger !== undefined) writeFileSync(join(bin, 'logger'), logger, { mode: 0o755 })
+  const PATH = join(dir, 'bin')
+  mkdirSync(PATH)
+  if (logger !== undefined) writeFileSync(join(PATH, 'logger'), logger, { mode: 0o755 })
   for (const tool of ['sleep', 'cat'])
-    writeFileSync(join(bin, tool), `#!/bin/sh\nexec ${existsSync(`/usr/bin/${tool}`) ? '/usr/bin' : '/bin'}/${tool} "$@"\n`, {
-      mode: 0o755,
-    })
-  copyShell(bin)
-  const env = { PATH: [bin].join(delimiter), JOURNAL_STREAM: '8:1' }
-  return run(process.execPath, [script], { env, timeout: 20_000 })
+    writeFileSync(join(PATH, tool), `#!/bin/sh\nPATH=/usr/bin:/bin exec ${tool} "$@"\n`, { mode: 0o755 })
+  copyShell(PATH)
+  const stdout = openSync(join(dir, 'stdout'), 'w')
+  const { dev, ino } = fstatSync(stdout, { bigint: true })
+  const env = { PATH, JOURNAL_STREAM: journal ? `${dev}:${ino}` : '8:1' }
+  const child = spawn(process.execPath, [script], { env, stdio: ['ignore', stdout, 'pipe'], timeout: 20_000 })
+  const stderr = await text(child.stderr as Readable)
+  closeSync(stdout)
+  return { lines: readFileSync(join(dir, 'stdout'), 'utf8').trim().split('\n'), stderr }
 }
 
 /** The shell alone: nothing else of the system is found. */
@@ -58,17 +66,17 @@ describe('under systemd', () => {
   test('each line has its priority, lines to paste are bare, and an error of the catalogue reaches the journal with its identity', async () => {
     const dir = scratchDir()
     const told = join(dir, 'told')
-    const { stdout } = await refused(
+    const { lines } = await refused(
       dir,
       1,
       `#!/bin/sh\necho "$@" > ${told}.tmp\ncat >> ${told}.tmp\n/bin/mv ${told}.tmp ${told}\n`,
     )
-    expect(stdout.trim().split('\n')).toEqual(expectedLines)
-    const text = await eventually(
+    expect(lines).toEqual(expectedLines)
+    const fields = await eventually(
       async () => (existsSync(told) ? readFileSync(told, 'utf8') : ''),
       (seen) => seen !== '',
     )
-    expect(text.trim().split('\n')).toEqual([
+    expect(fields.trim().split('\n')).toEqual([
       '--journald',
       `MESSAGE_ID=${catalogue[0]?.id}`,
       'PRIORITY=3',
@@ -78,21 +86,28 @@ describe('under systemd', () => {
   })
 
   test('a system without logger loses no line', async () => {
-    const { stdout, stderr } = await refused(scratchDir(), 1, undefined)
-    expect([stdout.trim().split('\n'), stderr]).toEqual([expectedLines, ''])
+    expect(await refused(scratchDir(), 1, undefined)).toEqual({ lines: expectedLines, stderr: '' })
+  })
+
+  test('a shell that inherited the variable of another service is told as any other, and nothing goes to the journal', async () => {
+    const dir = scratchDir()
+    const { lines } = await refused(dir, 1, `#!/bin/sh\necho x > ${join(dir, 'told')}\n`, false)
+    expect(lines).toEqual(expectedLines.map((line) => (typeof line === 'string' ? line.slice(3) : expect.stringMatching(/^\{/))))
+    expect(existsSync(join(dir, 'told'))).toBe(false)
   })
 
   test('one that hangs holds nothing up, and there are never many', async () => {
     const dir = scratchDir()
-    const began = performance.now()
-    const { stdout } = await refused(dir, 50, `#!/bin/sh\necho x >> ${join(dir, 'hung')}\nexec sleep 3\n`)
-    expect(performance.now() - began).toBeLessThan(2900)
-    expect(stdout.match(/commit-denied/g)).toHaveLength(50)
-    const hung = await eventually(
-      async () => (existsSync(join(dir, 'hung')) ? readFileSync(join(dir, 'hung'), 'utf8') : ''),
+    const hung = join(dir, 'hung')
+    const { lines } = await refused(dir, 50, `#!/bin/sh\necho x >> ${hung}\nsleep 5\necho ended >> ${hung}\n`)
+    const told = () => (existsSync(hung) ? readFileSync(hung, 'utf8') : '')
+    expect(told()).not.toContain('ended')
+    expect(lines.filter((line) => line.includes('commit-denied'))).toHaveLength(50)
+    const all = await eventually(
+      async () => told(),
       (seen) => seen.length >= 8,
     )
-    expect(hung.split('x')).toHaveLength(5)
+    expect(all).toBe('x\n'.repeat(4))
   })
 })
 

@@ -1,6 +1,6 @@
 /** A host joins and renews at a real receiver with a CA of its own, over real TLS. */
 import { X509Certificate } from 'node:crypto'
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { join as joinPath } from 'node:path'
 import { HostName } from '@cis490/shared/ids.ts'
@@ -121,6 +121,14 @@ describe('joining', () => {
     await expect(join(host.config, token, Date.now)).rejects.toThrow(/not (signed by|in|from)|CA that is not/)
     expect(heard).toEqual([['GET', estPath.cacerts, undefined]])
     expect(existsSync(host.config.receiver.ca_file)).toBe(false)
+  })
+
+  test('a CA that was believed before is forgotten, for its key may have been copied', async () => {
+    const host = newHost(receiver.url, newName())
+    mkdirSync(joinPath(host.home, 'state', 'tls'))
+    writeFileSync(host.config.receiver.ca_file, (await foreignAuthority()).certPem)
+    await join(host.config, parsed(await receiver.token(host.name)), Date.now)
+    expect(readFileSync(host.config.receiver.ca_file, 'utf8')).toBe(receiver.caPem)
   })
 
   test('a receiver whose CA is another one than the token names is not believed', async () => {

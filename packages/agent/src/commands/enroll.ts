@@ -7,7 +7,7 @@ import { makeDir } from '@cis490/shared/node/durable.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { printable } from '@cis490/shared/printable.ts'
 import { estPath, header, mediaType } from '@cis490/shared/protocol.ts'
-import { joined, keepAuthorities, readAuthorities } from '../certs/authorities.ts'
+import { joined, keepAuthorities } from '../certs/authorities.ts'
 import { faultOfIssued, readCertificates } from '../certs/issued.ts'
 import { pendingKey, signingRequest } from '../certs/pending.ts'
 import type { Failure } from '../certs/record.ts'
@@ -28,6 +28,8 @@ export interface Enrollment {
   readonly config: AgentConfig
   readonly client: Client
   readonly path: string
+  /** Kept in `ca_file` beside what the receiver tells. */
+  readonly known: readonly X509Certificate[]
   readonly headers?: Record<string, string>
   readonly now: () => number
   readonly signal?: AbortSignal | undefined
@@ -35,7 +37,7 @@ export interface Enrollment {
 
 /** Whatever fails before the last step leaves the pair as it was. */
 export async function enroll(enrollment: Enrollment): Promise<Enrolled> {
-  const { config, client, path, now, signal } = enrollment
+  const { config, client, path, known, now, signal } = enrollment
   const files = config.receiver
   const told = await client.request('GET', estPath.cacerts, { signal, quick: true })
   const authorities = told.kind === 'answer' && told.status === 200 ? readCertificates(told.body) : failureOf(told, now())
@@ -52,7 +54,6 @@ export async function enroll(enrollment: Enrollment): Promise<Enrolled> {
   const certificate = typeof issued === 'string' ? undefined : issued[0]
   const fault = certificate ? faultOfIssued(certificate, { host: client.host, key, authorities, now: now() }) : String(issued)
   if (!certificate || fault !== undefined) return notUsable('certificate', fault ?? '')
-  const known = await readAuthorities(files.ca_file).catch(() => [])
   // Before the pair: what the receiver shows next may be from the successor.
   await keepAuthorities(files.ca_file, joined(known, authorities, now()))
   await swapPair(files, certificate.toString())

@@ -24,12 +24,17 @@ export async function join(config: AgentConfig, token: JoinToken, now: () => num
     throw new ConfigError(`receiver.url: ${url} is not https: a join token is a secret and goes over TLS only`)
   await finishSwap(config.receiver)
   const named = await firstContact(url, token.caPin)
-  const known = await readAuthorities(ca_file).catch(() => [])
-  const ca = pemOf([named, ...known])
   const host = nameOf(config)
-  await using client = new Client({ url, identity: { host, ca }, connections: 1, idleTimeout: 30_000 })
-  const authorization = `Basic ${Buffer.from(`${host}:${token.text}`).toString('base64')}`
-  const enrolled = await enroll({ config, client, path: estPath.enroll, headers: { authorization }, now })
+  const joinWith = async (known: readonly X509Certificate[]) => {
+    const identity = { host, ca: pemOf([named, ...known]) }
+    await using client = new Client({ url, identity, connections: 1, idleTimeout: 30_000 })
+    const authorization = `Basic ${Buffer.from(`${host}:${token.text}`).toString('base64')}`
+    return await enroll({ config, client, path: estPath.enroll, headers: { authorization }, known, now })
+  }
+  let enrolled = await joinWith([])
+  // What was believed before is needed only where the site's own CA signed the receiver's certificate; else it is forgotten.
+  const known = await readAuthorities(ca_file).catch(() => [])
+  if ('code' in enrolled && enrolled.code === 'server-certificate' && known.length > 0) enrolled = await joinWith(known)
   if (!('certificate' in enrolled))
     throw new UserError(`${host} did not get a certificate: ${enrolled.message}`, exit.undetermined)
   await rememberFetched(config, enrolled.certificate, now())

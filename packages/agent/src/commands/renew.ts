@@ -7,6 +7,7 @@ import { readPair } from '@cis490/shared/node/key-pair.ts'
 import { takeLock } from '@cis490/shared/node/process-lock.ts'
 import { estPath } from '@cis490/shared/protocol.ts'
 import { makeClient } from '../app.ts'
+import { readAuthorities } from '../certs/authorities.ts'
 import { fingerprintOf } from '../certs/issued.ts'
 import { type FetchRecord, failedRecord, fetchedRecord, lastAttempt, readFetchRecord, writeFetchRecord } from '../certs/record.ts'
 import { finishSwap } from '../certs/swap.ts'
@@ -73,7 +74,8 @@ async function attempt(config: AgentConfig, now: () => number, signal: AbortSign
   try {
     // A connection of its own: those that ship keep theirs.
     await using client = makeClient(config, { connections: 1, idleTimeout: 30_000 })
-    return await enroll({ config, client, path: estPath.reenroll, now, signal })
+    const known = await readAuthorities(config.receiver.ca_file)
+    return await enroll({ config, client, path: estPath.reenroll, known, now, signal })
   } catch (error) {
     return { code: isErrno(error, 'ENOSPC', 'EDQUOT') ? 'disk-full' : 'failed', message: messageOf(error) }
   }

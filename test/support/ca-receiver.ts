@@ -20,6 +20,8 @@ export interface CaReceiver extends AsyncDisposable {
   readonly store: string
   readonly log: CapturedLog
   readonly caPem: string
+  /** A hash that the gate lets in. */
+  readonly commit: string
   /** As the operator's command makes it. */
   token(host: string): Promise<string>
   /** To make certificates that the CA might have made at another time. */
@@ -30,7 +32,7 @@ export interface CaReceiver extends AsyncDisposable {
 export async function caReceiver(lifetime = '30d'): Promise<CaReceiver> {
   const root = mkdtempSync(join(tmpdir(), 'cis490-ca-'))
   const repo = new GitRepo(join(root, 'history'))
-  repo.commit()
+  const commit = repo.commit()
   const store = join(root, 'store')
   const files = (name: string, folder: string) => ({
     cert_file: join(store, folder, `${name}.crt`),
@@ -52,6 +54,7 @@ export async function caReceiver(lifetime = '30d'): Promise<CaReceiver> {
   return {
     url: running.url,
     store,
+    commit,
     log,
     caPem,
     token: async (host) =>

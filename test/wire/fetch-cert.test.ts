@@ -24,7 +24,7 @@ import { type CaReceiver, caReceiver, type NewHost, newHost } from '../support/c
 import { capturedLog } from '../support/captured-log.ts'
 import { listening } from '../support/listening.ts'
 import { expired, fingerprintOf, foreignAuthority } from '../support/pki.ts'
-import { runToEnd } from '../support/program.ts'
+import { Program, runToEnd } from '../support/program.ts'
 import { eventually, Site } from '../support/receiver.ts'
 
 const day = 86_400_000
@@ -153,7 +153,7 @@ describe('renewing', () => {
   test('brings a new key and certificate, by the present one; then it is not due', async () => {
     const host = await joined()
     const before = { cert: host.cert(), key: host.key() }
-    expect(await renewIfDue(renewing(host), true)).toMatchObject({ did: 'renewed' })
+    expect(await renewIfDue(renewing(host), 'now')).toMatchObject({ did: 'renewed' })
     expect(host.cert()).not.toBe(before.cert)
     expect(host.key()).not.toBe(before.key)
     expect(fits({ cert: host.cert(), key: host.key() })).toBe(true)
@@ -182,11 +182,11 @@ describe('renewing', () => {
     await appendRevoked(joinPath(receiver.store, 'revoked.jsonl'), row)
     // The receiver looks at the list now and then: until then it renews.
     await eventually(
-      () => renewIfDue(renewing(host), true),
+      () => renewIfDue(renewing(host), 'now'),
       ({ did }) => did === 'failed',
     )
     const before = host.cert()
-    expect(await renewIfDue(renewing(host), true)).toMatchObject({
+    expect(await renewIfDue(renewing(host), 'now')).toMatchObject({
       did: 'failed',
       failure: { code: 'certificate-untrusted', message: expect.stringMatching(/revoked/) as string },
       late: false,
@@ -207,6 +207,22 @@ describe('renewing', () => {
     })
   })
 
+  test('while the daemon waits after a failure, whoever mended it and asks is not told to wait', async () => {
+    const host = await joined()
+    const later = () => Date.now() + 21 * day
+    const unreachable = { ...host.config, receiver: { ...host.config.receiver, url: 'https://127.0.0.1:1' } }
+    expect(await renewIfDue({ ...renewing(host, later), config: unreachable })).toMatchObject({
+      did: 'failed',
+      failure: { code: 'connection-refused' },
+    })
+    expect(await renewIfDue({ ...renewing(host, later), random: () => 0 })).toMatchObject({
+      did: 'waited',
+      reason: 'backing-off',
+    })
+    expect(await renewIfDue(renewing(host, later), 'when-due')).toMatchObject({ did: 'renewed' })
+    expect(await renewIfDue(renewing(host), 'when-due')).toMatchObject({ did: 'waited', reason: 'not-due' })
+  })
+
   test('an answer that is for another key replaces nothing', async () => {
     const host = await joined()
     const before = { cert: host.cert(), key: host.key() }
@@ -219,7 +235,7 @@ describe('renewing', () => {
     const server = createServer({ cert, key }, (_, response) => response.end(caCerts))
     const url = `https://127.0.0.1:${await listening(server)}`
     const config = { ...host.config, receiver: { ...host.config.receiver, url } }
-    expect(await renewIfDue({ ...renewing(host), config }, true)).toMatchObject({
+    expect(await renewIfDue({ ...renewing(host), config }, 'now')).toMatchObject({
       did: 'failed',
       failure: { code: 'answer-not-usable', message: expect.stringMatching(/another key/) as string },
     })
@@ -233,7 +249,7 @@ describe('renewing', () => {
     const { certFile, keyFile } = site.pki.host
     const host = newHost(url)
     const receiver = { ...host.config.receiver, ca_file: site.pki.caFile, cert_file: certFile, key_file: keyFile }
-    expect(await renewIfDue({ ...renewing(host), config: { ...host.config, receiver } }, true)).toMatchObject({
+    expect(await renewIfDue({ ...renewing(host), config: { ...host.config, receiver } }, 'now')).toMatchObject({
       did: 'failed',
       failure: { code: 'no-ca' },
     })
@@ -274,7 +290,7 @@ describe('the daemon', () => {
   test('takes up a certificate that fetch-cert fetched beside it', async () => {
     const host = await joined()
     await using running = await daemon(host)
-    await renewIfDue(renewing(host), true)
+    await renewIfDue(renewing(host), 'now')
     await running.turn()
     expect(running.app.shipping.client().certificate).toBe(host.cert().trim())
     expect(running.log.lines).toMatchObject([{ event: 'reloaded' }])
@@ -303,6 +319,21 @@ describe('the daemon', () => {
       { level: 'error', event: 'certificate-not-renewed', remedy: 'sudo cis490-agent fetch-cert --now' },
     ])
   })
+})
+
+test('a daemon that started with a certificate that had ended was refused before it renewed', async () => {
+  const host = newHost(receiver.url, newName())
+  await replaceBy(host, expired(2))
+  const folder = joinPath(host.config.paths.episodes, `${host.name}-a`)
+  mkdirSync(folder)
+  writeFileSync(
+    joinPath(folder, 'meta.json'),
+    JSON.stringify({ episode_id: `${host.name}-a`, code_version: { commit: receiver.commit } }),
+  )
+  await using daemon = new Program('agent', ['run', '--config', host.configFile])
+  await daemon.line({ event: 'delivered', id: `${host.name}-a` })
+  const events = daemon.stdout.split('\n').filter((line) => /"level":"(warn|error)"/.test(line))
+  expect(events).toEqual([])
 })
 
 describe('the command', () => {

@@ -40,7 +40,8 @@ async function runFetchCert(options: FetchOptions): Promise<number> {
   await becomeOwner(config.paths.state)
   await readyFolders(config, 'state')
   if (token) return await runJoin(config, token, options)
-  return tellRenewal(config, await renewIfDue({ config, now: Date.now, random: Math.random }, options.now === true), options)
+  const eager = options.now ? 'now' : 'when-due'
+  return tellRenewal(config, await renewIfDue({ config, now: Date.now, random: Math.random }, eager), options)
 }
 
 /** @throws UserError: the token itself is shown nowhere */
@@ -70,7 +71,7 @@ function busy(): UserError {
 }
 
 function tellRenewal(config: AgentConfig, renewal: Renewal, { json }: FetchOptions): number {
-  const { host } = { host: nameOf(config) }
+  const host = nameOf(config)
   if (renewal.did === 'nothing') throw nothingDone(renewal.reason, config)
   if (renewal.did === 'failed') {
     const { code, message } = renewal.failure
@@ -87,10 +88,7 @@ function tellRenewal(config: AgentConfig, renewal: Renewal, { json }: FetchOptio
   if (json) printJson(told)
   else if (renewal.did === 'renewed')
     process.stdout.write(`renewed: ${host} has a certificate until ${told.not_after}; a running daemon takes it up by itself\n`)
-  else
-    process.stdout.write(
-      `not ${renewal.reason === 'not-due' ? 'due' : 'tried again'} before ${told.renew_at}; good until ${told.not_after}\n`,
-    )
+  else process.stdout.write(`not due before ${told.renew_at}; good until ${told.not_after}\n`)
   return exit.clean
 }
 

@@ -34,20 +34,28 @@ export type Renewal =
 /** Part of its life. */
 const late = 0.1
 
-/** @param force at once, whatever the plan says */
-export async function renewIfDue(renewing: Renewing, force = false): Promise<Renewal> {
+/** `when-due`: also while the daemon waits after a failure, for whoever asks has mended something. `now`: due or not. */
+export type Eagerness = 'as-planned' | 'when-due' | 'now'
+
+export async function renewIfDue(renewing: Renewing, eager: Eagerness = 'as-planned'): Promise<Renewal> {
   const { config, now } = renewing
-  const seen = presentFacts(config)
+  const force = eager === 'now'
+  const look = () => withoutPatience(presentFacts(config), eager)
+  const seen = look()
   // A look is cheap and takes no lock: what is not due disturbs nobody.
   if (seen && !force && renewalPlan(seen, now()).go === 'wait') return waited(seen, renewalPlan(seen, now()))
   using lock = takeLock(join(config.paths.state, 'certificate.lock'))
   if (!lock) return { did: 'nothing', reason: 'busy' }
   await finishSwap(config.receiver)
-  const facts = presentFacts(config)
+  const facts = look()
   if (!facts) return { did: 'nothing', reason: 'no-certificate' }
   const plan = renewalPlan(facts, now())
   if (plan.go === 'cannot') return { did: 'nothing', reason: plan.reason }
   return plan.go === 'wait' && !force ? waited(facts, plan) : await renew(renewing, facts)
+}
+
+function withoutPatience(facts: RenewalFacts | undefined, eager: Eagerness): RenewalFacts | undefined {
+  return facts?.last && eager !== 'as-planned' ? { ...facts, last: { ...facts.last, failures: 0 } } : facts
 }
 
 function waited({ to }: RenewalFacts, plan: RenewalPlan): Renewal {

@@ -68,10 +68,11 @@ async function revoke(target: Target, stateDir: string, reason: string, by: stri
   if (target.host !== undefined) process.stdout.write(`to let it in again: cis490-receiver token create --host ${target.host}\n`)
 }
 
+/** Those that were used as well: their key might ask again. @returns the ids of those that were open */
 async function removeTokens(store: TokenStore, host: string): Promise<string[]> {
-  const mine = (await store.list(Date.now())).filter((token) => token.host === host).map(({ id }) => id)
-  for (const id of mine) await store.remove(id)
-  return mine
+  const mine = (await store.list(Date.now())).filter((token) => token.host === host)
+  for (const { id } of mine) await store.remove(id)
+  return mine.filter(({ state }) => state === 'open').map(({ id }) => id)
 }
 
 async function list(stateDir: string, options: CommonOptions): Promise<void> {

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 declare -A package_of=([zstd]=zstd [curl]=curl [tar]=tar [git]=git [openssl]=openssl
-  [gcc]='gcc libc6-dev' [mkfs.ext4]=e2fsprogs [mkfs.xfs]=xfsprogs)
+  [gcc]='gcc libc6-dev' [mkfs.ext4]=e2fsprogs [mkfs.xfs]=xfsprogs [shellcheck]=shellcheck [setfacl]=acl)
 missing=()
 for program in "${!package_of[@]}"; do
   command -v "$program" >/dev/null && continue

@@ -1,0 +1,193 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { firstMissing } from '../../../scripts/install/lock-file.ts'
+import { ScratchRoot } from '../../support/scratch-root.ts'
+
+const scripts = join(import.meta.dirname, '../../../scripts')
+const token = `0123abcd.${'A'.repeat(43)}.${'e'.repeat(64)}`
+const installers = ['install-lab-host.sh', 'install-receiver.sh']
+const has = (program: string) => spawnSync('which', [program]).status === 0
+
+function installer(script: string, ...args: string[]) {
+  return spawnSync(join(scripts, script), args, { encoding: 'utf8' })
+}
+
+test.skipIf(!has('shellcheck'))('shellcheck finds nothing in the installers and what they read', () => {
+  const { stdout } = spawnSync('shellcheck', ['-x', '-a', ...installers], { cwd: scripts, encoding: 'utf8' })
+  expect(stdout).toBe('')
+})
+
+describe.each(installers)('%s', (script) => {
+  test.each([
+    ['an option that it does not know', ['--fast'], /unknown option --fast; .*--help/],
+    ['an option without its value', ['--node'], /--node needs a value/],
+    ['an option instead of a value', ['--node', '--dry-run'], /--node needs a value/],
+    ['--purge alone', ['--purge'], /--purge belongs to --uninstall/],
+  ])('%s is a usage error', (_, args, said) => {
+    expect(installer(script, ...args)).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(said) })
+  })
+
+  test('every option that it takes is in its help', () => {
+    const text = readFileSync(join(scripts, script), 'utf8')
+    const taken = new Set(text.slice(text.indexOf('read_options()')).match(/(?<=^ +(?:-h \| )?|\| )--[a-z-]+(?=[) ])/gm))
+    const { stdout } = installer(script, '--help')
+    expect(taken.size).toBeGreaterThan(6)
+    for (const option of taken) if (option !== '--help') expect(stdout).toContain(option)
+  })
+})
+
+test('two tokens, or two sources of commits, are a usage error', () => {
+  expect(installer('install-lab-host.sh', '--token', 'a', '--token-file', 'b')).toMatchObject({ status: 2 })
+  expect(installer('install-receiver.sh', '--repo', '/a', '--forgejo-url', 'https://b.lab/c/d')).toMatchObject({ status: 2 })
+})
+
+describe('what is installed, held against the lock file', () => {
+  const wanted = {
+    packages: {
+      '': { version: '1.0.0' },
+      'packages/agent': { version: '1.0.0' },
+      'node_modules/a': { version: '1.2.3' },
+      'node_modules/for-tests': { version: '1.0.0', dev: true },
+      'node_modules/for-another-machine': { version: '1.0.0', optional: true },
+      'node_modules/runtime': { version: '24.0.0', optional: true },
+    },
+  }
+  test.each([
+    ['all that this machine needs', { 'node_modules/a': { version: '1.2.3' } }, undefined],
+    ['nothing', {}, /a: missing, wanted 1\.2\.3/],
+    ['another version', { 'node_modules/a': { version: '1.2.2' } }, /a: 1\.2\.2, wanted/],
+    [
+      'an older runtime',
+      { 'node_modules/a': { version: '1.2.3' }, 'node_modules/runtime': { version: '23.0.0' } },
+      /runtime: 23\.0\.0, wanted 24/,
+    ],
+  ])('%s', (_, packages, said) => {
+    const found = firstMissing(wanted, { packages })
+    if (said === undefined) expect(found).toBeUndefined()
+    else expect(found).toMatch(said)
+  })
+})
+
+describe.skipIf(!ScratchRoot.possible())('on a machine', () => {
+  const host = '/opt/cis490/scripts/install-lab-host.sh'
+  const receiver = '/opt/cis490/scripts/install-receiver.sh'
+  let root: ScratchRoot
+  beforeAll(() => {
+    root = new ScratchRoot()
+    root.addCheckout('/opt/cis490')
+  })
+  afterAll(() => root[Symbol.dispose]())
+
+  /** Lines by their first word. */
+  function lines(output: string): Record<string, string[]> {
+    const words = ['already', 'done', 'would', 'kept', 'skipped', 'failed']
+    const found = (word: string) => output.split('\n').filter((line) => line.startsWith(`${word} `))
+    return Object.fromEntries(words.map((word) => [word, found(word)]))
+  }
+
+  test('it refuses with all reasons at once, and changes nothing', () => {
+    const refused = root.run(`${host} --host 'lab 7' --receiver http://receiver.lab --node /bin/true --recorder-user nemo`)
+    expect(refused).toMatchObject({ status: 3, stdout: '' })
+    for (const said of [
+      'refused, nothing was changed:',
+      '--host lab 7: a host name is',
+      '--receiver http://receiver.lab: an address begins with https://',
+      '--node /bin/true: it is no Node >= 24',
+      '--recorder-user nemo: there is no such user',
+      'the token is missing: cis490-receiver token create --host',
+    ])
+      expect(refused.stderr).toContain(said)
+    expect(root.run(`setpriv --reuid=65534 --regid=65534 --clear-groups ${host}`).stderr).toContain('root is needed: sudo ')
+    expect(root.changes('/opt/cis490')).toEqual([])
+  })
+
+  test('a receiver is refused where its port is taken, and where its name and repository are not said well', async () => {
+    const server = createServer()
+    const port = await new Promise<number>((resolve) => {
+      server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
+    })
+    const { status, stderr } = root.run(`${receiver} --listen 0.0.0.0:${port} --repo /opt`)
+    await new Promise((resolve) => server.close(resolve))
+    expect(status).toBe(3)
+    expect(stderr).toContain(`port ${port} is taken by another program`)
+    expect(stderr).toContain('--name is missing')
+    expect(stderr).toContain('--repo /opt: there is no git repository')
+    expect(root.changes('/opt/cis490')).toEqual([])
+  })
+
+  test('--dry-run says what it would do, does nothing, and does not say the token', () => {
+    const { status, stdout, stderr } = root.run(`${host} --receiver https://receiver.lab:8443 --token ${token} --dry-run`)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    for (const what of ['user and group cis490', 'lab-host.toml', 'certificate of this host', 'orchestrator.service', 'doctor'])
+      expect(
+        lines(stdout)['would']?.some((line) => line.includes(what)),
+        what,
+      ).toBe(true)
+    expect(lines(stdout)['done']).toEqual([])
+    expect(stdout).not.toContain('AAAA')
+    expect(root.changes('/opt/cis490')).toEqual([])
+  })
+
+  test('a host is installed, once: again nothing is done, and its own configuration is kept', () => {
+    mkdirSync(root.path('/etc/cis490'), { recursive: true })
+    writeFileSync(root.path('/etc/cis490/lab-host.toml'), '[host]\nname = "lab-07"\n[receiver]\nurl = "https://127.0.0.1:1"\n')
+    const first = root.run(`useradd recorder && ${host} --recorder-user recorder`)
+    // The doctor has the last word: nobody listens there.
+    expect(first.stdout).toMatch(/^fail .*nothing answers at 127\.0\.0\.1:1/m)
+    expect(first.status).toBe(1)
+    expect(lines(first.stdout)['done']?.join('\n')).toContain('cis490-orchestrator.service')
+    expect(first.stdout).toMatch(/^skipped {2}start: systemd does not run here/m)
+    const made = root.changes('/opt', '/var/cache')
+    expect(made).toContain('/etc/systemd/system/multi-user.target.wants/cis490-orchestrator.service')
+    expect(made).toContain('/etc/systemd/system/timers.target.wants/cis490-doctor-check.timer')
+    expect(made).toContain('/usr/local/share/man/man1/cis490-agent.1')
+
+    const again = root.run(`${host} --recorder-user recorder --receiver https://other.lab`)
+    expect(lines(again.stdout)).toMatchObject({
+      done: [],
+      failed: [],
+      kept: [expect.stringContaining('--receiver https://other.lab: /etc/cis490/lab-host.toml says "https://127.0.0.1:1"')],
+    })
+    expect(root.changes('/opt', '/var/cache')).toEqual(made)
+  })
+
+  test('what another user records can be deleted; what somebody broke is mended, and what somebody disabled stays so', () => {
+    const as = (user: string, command: string) => `setpriv --reuid=${user} --regid=${user} --init-groups sh -c '${command}'`
+    const episodes = '/var/lib/cis490/episodes'
+    const unit = '/etc/systemd/system/cis490-orchestrator.service'
+    const record = as(
+      'recorder',
+      `umask 077; mkdir -p ${episodes}/run-1/frames; echo 1 > ${episodes}/run-1/frames/a; echo {} > ${episodes}/run-1/meta.json`,
+    )
+    const remove = as('cis490', `rm -r ${episodes}/run-1`)
+    expect(root.run(`${record} && ${remove} && ls ${episodes}`)).toMatchObject({ status: 0, stdout: '', stderr: '' })
+
+    const broken = root.run(`setfacl -Rbk ${episodes}; ${record}; ${remove}`)
+    expect(broken.status).toBe(1)
+    const { stdout } = root.run(`echo '#' >> ${unit}; systemctl --root=/ disable -q cis490-doctor-check.timer
+      ${host} --recorder-user recorder --node "$(readlink -f /opt/cis490/node_modules/.bin/node)"; ${remove} && echo removed`)
+    expect(stdout).toMatch(/^removed$/m)
+    expect(stdout).toMatch(/^already +cis490-doctor-check.timer \(disabled on this machine: sudo systemctl enable/m)
+    expect(lines(stdout)['done']?.join('\n')).toContain('cis490-orchestrator.service')
+    expect(readFileSync(root.path(unit), 'utf8')).not.toMatch(/#\n$/)
+    expect(readFileSync(root.path(`${unit}.d/10-install.conf`), 'utf8')).toMatch(/^Environment=CIS490_NODE=\/.*\/node$/m)
+    expect(readFileSync(root.path('/usr/local/bin/cis490-agent'), 'utf8')).toMatch(/^exec \/opt\/cis490\/packages\/agent\/bin/m)
+  })
+
+  test('off: nothing but the data is left, and with --purge nothing', () => {
+    const own = (path: string) => path.includes('cis490') && !path.startsWith('/opt')
+    expect(root.run(`${host} --uninstall`).status).toBe(0)
+    expect(existsSync(root.path('/opt/cis490'))).toBe(false)
+    expect(root.changes().filter(own)).toEqual(['/etc/cis490/lab-host.toml'])
+    expect(root.run('getent passwd cis490').status).toBe(0)
+    const again = root.run(
+      `${join(scripts, 'install-lab-host.sh')} --uninstall --purge; getent passwd cis490 || getent group cis490`,
+    )
+    expect(again.stdout).toMatch(/^done +removed data and configuration/m)
+    expect(root.changes().filter(own)).toEqual([])
+    expect(again.status).toBe(2)
+  })
+})

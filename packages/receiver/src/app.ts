@@ -5,6 +5,7 @@ import { UserError } from '@cis490/shared/node/cli.ts'
 import { readSecret } from '@cis490/shared/node/config-file.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import type { SelfLook } from '@cis490/shared/self-look.ts'
+import { Bundles } from './bundles/bundles.ts'
 import type { ReceiverConfig } from './config.ts'
 import { VersionGate } from './forge/version-gate.ts'
 import { listenForOperator, operatorFor } from './http/admin-socket.ts'
@@ -22,6 +23,7 @@ import { prepareCa } from './open-ca.ts'
 import { openHeartbeats } from './open-heartbeats.ts'
 import { makeStateDir, openEpisodes, openHashing, openUploads, recoverStore } from './open-store.ts'
 import { ReceiptSigner } from './receipts/signer.ts'
+import { bundlesRoute } from './routes/bundles.ts'
 import { dispatcher, shuttingDown } from './routes/dispatch.ts'
 import { type EpisodesPorts, episodesRoute } from './routes/episodes.ts'
 import { estRoute } from './routes/est.ts'
@@ -187,7 +189,8 @@ export async function startReceiver(
   const reportRoute = putReportRoute({ ...small, ...common, unavailable: episodes.unavailable })
   const certified = (request: IncomingMessage) => peers.identify(request, { now: Date.now(), grace: true })
   const est = estRoute({ ...common, limits: config.limits, unavailable: episodes.unavailable, ca: own.ca, certified })
-  const raw = [episodesRoute(episodes), uploadsRoute(episodes), reportRoute, est]
+  const bundles = bundlesRoute({ ...episodes, bundles: new Bundles(config.state_dir) })
+  const raw = [episodesRoute(episodes), uploadsRoute(episodes), reportRoute, est, bundles]
   const handle = dispatcher(raw, receiverRoutes(small), { ...common, unavailable: episodes.unavailable })
   const handleOps = dispatcher([episodesRoute(opsEpisodes)], opsApp, { ...common, unavailable: () => undefined })
 

@@ -34,6 +34,7 @@ export const mediaType = {
 export const archiveSuffix = '.tar.zst'
 export const episodesPrefix = '/v1/episodes/'
 export const uploadsPrefix = '/v1/uploads/'
+export const bundlesPrefix = '/v1/bundles/'
 export const estPrefix = '/.well-known/est/'
 /** EST (RFC 7030). */
 export const estPath = {

@@ -3,10 +3,12 @@ import { X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
+import { parse } from 'smol-toml'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startReceiver } from '../../packages/receiver/src/app.ts'
 import { createAuthority, type Issued, issueCertificate } from '../../packages/receiver/src/ca/authority.ts'
 import { ReceiverConfig } from '../../packages/receiver/src/config.ts'
+import { certificateRecords } from '../../packages/receiver/src/open-ca.ts'
 import { capturedLog } from '../support/captured-log.ts'
 import { certificatesIn, OwnCa, requestFor } from '../support/own-ca.ts'
 import { expired, fingerprintOf } from '../support/pki.ts'
@@ -73,7 +75,7 @@ describe('cacerts', () => {
       ['cacerts', 'GET'],
       ['simpleenroll', 'POST'],
       ['simplereenroll', 'POST'],
-    ]) {
+    ] as const) {
       const answer = await fetch(`${receiver.url}${est}/${path}`, { method })
       expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([404, 'not-found'])
     }
@@ -242,6 +244,11 @@ describe('revocation', () => {
     expect(problemOf(refused).remediation).toContain('cis490-receiver token create')
     expect(told(await renew(present, requestFor('/CN=lab-20').request))[0]).toBe(403)
     expect(told(await enroll(open, { user: 'lab-20', body: requestFor('/CN=lab-20').request }))[0]).toBe(401)
+    const { revoked, ownCa } = await certificateRecords(ReceiverConfig.parse(parse(readFileSync(own.configFile, 'utf8'))))
+    expect([revoked?.(0).hosts.has('lab-20'), ownCa?.joinedAt(fingerprintOf(present.certPem))]).toEqual([
+      true,
+      expect.any(Number),
+    ])
     const back = await joined(own, 'lab-20')
     expect((await gate(back)).status).toBe(200)
     await own.restart()

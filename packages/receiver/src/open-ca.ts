@@ -3,10 +3,12 @@ import { ConfigError } from '@cis490/shared/node/config-file.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import type { Ca } from './ca/ca.ts'
+import { readIssued } from './ca/issued-log.ts'
 import { caPaths } from './ca/paths.ts'
-import { makeRevokedFile, readRevoked } from './ca/revocations.ts'
+import { makeRevokedFile, readRevoked, revokedRows } from './ca/revocations.ts'
 import type { CaSettings } from './ca/tend.ts'
 import type { ReceiverConfig } from './config.ts'
+import { revokedBy } from './core/revocation.ts'
 import type { PeerOptions } from './http/peer.ts'
 import { WatchedFile } from './http/watched-file.ts'
 import { logCaEvents, tendRegularly } from './jobs/tend-ca.ts'
@@ -55,6 +57,14 @@ async function tendFirst(settings: CaSettings, log: Logger): Promise<void> {
   if (issuer) return
   const remedy = 'restore it from the backup, or: cis490-receiver ca init --successor'
   log.error({ event: 'ca-key-lost', key_file: settings.ca.key_file, remedy }, 'the CA has no key: hosts cannot join or renew')
+}
+
+/** The same for a command that judges a certificate once. @throws ConfigError */
+export async function certificateRecords({ ca, state_dir }: ReceiverConfig): Promise<OwnCa['checks']> {
+  const paths = caPaths(state_dir)
+  const revoked = revokedBy((await revokedRows(paths.revoked)).map((row) => ({ ...row, at: Date.parse(row.at) })))
+  const issued = new Map((await readIssued(paths.issued)).map((row) => [row.fingerprint as string, Date.parse(row.joined_at)]))
+  return { revoked: () => revoked, ownCa: ca && { joinedAt: (fingerprint) => issued.get(fingerprint) } }
 }
 
 /** @throws ConfigError for a list that cannot be read */

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createAuthority, issueCertificate } from '../../../packages/receiver/src/ca/authority.ts'
-import { loadAuthorities } from '../../../packages/receiver/src/ca/authority-files.ts'
+import { type AuthorityFiles, loadAuthorities } from '../../../packages/receiver/src/ca/authority-files.ts'
 import { type CaSettings, present, tendCa } from '../../../packages/receiver/src/ca/tend.ts'
 import { scratchDir } from '../../support/scratch.ts'
 
@@ -12,7 +12,7 @@ const day = 86_400_000
 const lifetime = 30 * day
 const now = Date.UTC(2026, 10, 22)
 
-function settings(change: Partial<CaSettings['ca']> = {}): CaSettings & Required<Pick<CaSettings, 'tls'>> {
+function settings(change: Partial<CaSettings['ca']> = {}): CaSettings & { readonly tls: AuthorityFiles } {
   const stateDir = join(scratchDir(), 'state')
   const files = (name: string) => ({
     cert_file: join(stateDir, 'files', `${name}.crt`),

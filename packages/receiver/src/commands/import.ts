@@ -13,6 +13,7 @@ import { startReceiver } from '../app.ts'
 import { defaultConfigFile, ReceiverConfig } from '../config.ts'
 import { PeerCheck } from '../http/peer.ts'
 import { exportPeerOptions } from '../material.ts'
+import { certificateRecords } from '../open-ca.ts'
 import { isFolder, listExports, writeReceiptKeys } from '../stick/exports.ts'
 import { StoreLayout } from '../store/layout.ts'
 import { importExport, type VerifiedExport, verifyExport } from './import-export.ts'
@@ -34,7 +35,7 @@ async function run(dir: string, options: ImportOptions): Promise<void> {
   if (only && !only.success) throw new UserError(`--host ${options.host}: ${only.error.issues[0]?.message}`, exit.usage)
   if (!(await isFolder(dir))) throw new UserError(`${dir} is no folder; is the stick mounted?`)
   const log = makeLogger(process.stderr, 'warn')
-  const peers = new PeerCheck({ ...exportPeerOptions(config), log })
+  const peers = new PeerCheck({ ...exportPeerOptions(config), ...(await certificateRecords(config)), log })
   const folders = await listExports(dir)
   const result: ImportResult = { hosts: [], refused_exports: [] }
   const verified: VerifiedExport[] = []

@@ -115,6 +115,12 @@ test('the key is for its owner alone, waits for its certificate, and is taken up
   expect(readFileSync(files.key_file, 'utf8')).toBe(before.keyPem)
 })
 
+test('a host that has not joined yet is told how to', () => {
+  const { files } = place()
+  rmSync(files.cert_file)
+  expect(() => loadIdentity(files, undefined)).toThrow(/host.crt: it is not there; .*sudo cis490-agent fetch-cert --token TOKEN/)
+})
+
 test('CA certificates are added to those that are there, each once, and what has expired goes', async () => {
   const { dir } = place()
   const path = join(dir, 'ca.crt')

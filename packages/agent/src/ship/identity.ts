@@ -1,8 +1,9 @@
 /** Who this host is to the receiver: certificate, key, token and the name that goes with them. Read anew on SIGHUP. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { statSync } from 'node:fs'
 import { HostName } from '@cis490/shared/ids.ts'
 import { ConfigError, readSecret } from '@cis490/shared/node/config-file.ts'
-import { messageOf } from '@cis490/shared/node/errno.ts'
+import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
 import { readPair } from '@cis490/shared/node/key-pair.ts'
 
 export interface IdentityFiles {
@@ -22,6 +23,7 @@ export interface Identity {
 
 /** @throws ConfigError when a file cannot be read or used, or nothing names the host */
 export function loadIdentity(files: IdentityFiles, name: HostName | undefined): Identity {
+  if (files.cert_file) assertJoined(files.cert_file)
   const ca = files.ca_file ? { ca: certificateText(files.ca_file, 'receiver.ca_file') } : {}
   const token = files.token_file ? { token: readSecret(files.token_file, 'receiver.token_file') } : {}
   if (!files.cert_file && !files.key_file) {
@@ -45,6 +47,17 @@ export function certificateHost(cert: string, path: string): HostName {
   const host = HostName.safeParse(name)
   if (host.success) return host.data
   throw new ConfigError(`receiver.cert_file: ${path} names no host (neither a DNS name nor a CN that is one); set host.name`)
+}
+
+/** A new host has no certificate, and no CA to begin with. */
+function assertJoined(path: string): void {
+  try {
+    statSync(path)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) return
+    const cure = 'put it there, or get it from the receiver: sudo cis490-agent fetch-cert --token TOKEN'
+    throw new ConfigError(`receiver.cert_file: cannot read ${path}: it is not there; ${cure}`)
+  }
 }
 
 function certificateText(path: string, key: string): string {

@@ -23,7 +23,7 @@ export interface Identity {
 
 /** @throws ConfigError when a file cannot be read or used, or nothing names the host */
 export function loadIdentity(files: IdentityFiles, name: HostName | undefined): Identity {
-  if (files.cert_file) assertJoined(files.cert_file)
+  if (files.cert_file && files.key_file) assertJoined(files.cert_file)
   const ca = files.ca_file ? { ca: certificateText(files.ca_file, 'receiver.ca_file') } : {}
   const token = files.token_file ? { token: readSecret(files.token_file, 'receiver.token_file') } : {}
   if (!files.cert_file && !files.key_file) {

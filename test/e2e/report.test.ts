@@ -1,5 +1,6 @@
 /** A sick host gets its report and its heartbeat through, over real TLS, and says what changed. */
-import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import type { HostReport } from '@cis490/shared/report.ts'
@@ -154,4 +155,22 @@ test('report --diff says what got worse and what got well since the day before, 
   // It failed the day before and is hidden now.
   expect(second.stdout).not.toMatch(/^better {2}commit/m)
   expect(second.stderr).toMatch(/^cis490-agent: the report was not delivered: /)
+})
+
+test('a report by root left a folder that the timer could not write to', async ({ skip }) => {
+  const main = join(import.meta.dirname, '../../packages/agent/src/main.ts')
+  if (process.getuid?.() !== 0) skip('only root can become somebody else')
+  if (spawnSync('cat', [main], { uid: 65_534, gid: 65_534 }).status !== 0) skip('nobody else can read this checkout')
+  const root = scratchDir()
+  const state = join(root, 'state')
+  const config = join(root, 'lab-host.toml')
+  const paths = `[paths]\nepisodes = "${root}/episodes"\noutbox = "${root}/outbox"\nstate = "${state}"\n`
+  writeFileSync(config, `[receiver]\nurl = "https://127.0.0.1:1"\n[host]\nname = "lab-07"\n${paths}`)
+  for (const dir of ['episodes', 'outbox', 'state']) mkdirSync(join(root, dir))
+  chmodSync(root, 0o755)
+  chownSync(state, 65_534, 65_534)
+  expect((await runToEnd('agent', ['report', '--config', config])).code).toBe(3)
+  const [day = ''] = readdirSync(join(state, 'reports'))
+  const written = ['reports', join('reports', day), 'report.json', 'disk.json']
+  expect(written.map((name) => statSync(join(state, name)).uid)).toEqual(Array(4).fill(65_534))
 })

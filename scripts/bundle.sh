@@ -15,7 +15,7 @@ while [ $# -gt 0 ]; do
   *) commit=$1 && shift ;;
   esac
 done
-root=$(dirname "$(dirname "$(readlink -f "$0")")")
+root=${CIS490_CHECKOUT:-$(dirname "$(dirname "$(readlink -f "$0")")")}
 for program in git "${CIS490_NPM:-npm}" zstd; do
   command -v "$program" >/dev/null || { echo "bundle.sh: $program is missing: install it" >&2 && exit 3; }
 done

@@ -21,7 +21,8 @@ attempt() { # what it is, then the command
   local what=$1 told
   shift
   told=$("$@" 2>&1) && return
-  reason="$what: $(grep -v '^[[:space:]]*$' <<<"$told" | tail -n 1 | cut -c1-300)"
+  told=$(grep -v '^[[:space:]]*$' <<<"$told" | tail -n 1 | cut -c1-300)
+  reason=$what${told:+: $told}
   return 1
 }
 
@@ -60,6 +61,13 @@ finish() { # outcome reason
     if printf "%-1500s\n" "$2" >result.new && sync result.new; then mv -f result.new result.json && sync .
     else rm -f result.new; printf "%-1500s\n" "$2" 1<>result.json; fi' sh "$folder" "$text" 2>/dev/null ||
     say 4 "the result cannot be written to $folder"
+  # Later waves wait for this word. Not at boot: the daemon comes first there.
+  case $1 in
+  updated | rolled-back)
+    [ -z "$tell" ] || as_user timeout 60 "$checkout/$agent" report --config "$config" >/dev/null 2>&1 ||
+      say 6 'the receiver was not told; the daily report will'
+    ;;
+  esac
   case $1 in
   updated | current | held) say 6 "$1: $2" && exit 0 ;;
   refused | rolled-back) say 4 "$1: $2" && exit 1 ;;

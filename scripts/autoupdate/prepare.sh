@@ -34,9 +34,9 @@ step_allow() { # --now or run
   [ "$1" != --now ] || return 0
   [ ! -e "$tried" ] || read -r last count told <"$tried"
   if [ "$last" = "$to" ] && [ "$count" -ge "$most_tries" ]; then
-    finish refused "${to:0:12} was tried and is not tried again: $told"
+    finish rolled-back "${to:0:12} was tried and is not tried again: $told"
   fi
-  told=$(as_user timeout 60 "$checkout/$agent" update-allowed --json --config "$config" 2>&1)
+  told=$(as_user timeout 60 "$checkout/$agent" update-allowed --json --commit "$to" --config "$config" 2>&1)
   case $? in
   0) ;;
   1) finish held "$(sed -n 's/.*"reason": *"\([^"]*\)".*/\1/p' <<<"$told" | head -n 1)" ;;
@@ -68,13 +68,15 @@ own_folder() { # path
 
 from_registry() {
   own_folder "$npm"
-  attempt 'npm ci' as_user env -C "$new" npm_config_cache="$npm" timeout 900 "${CIS490_NPM:-npm}" ci --omit=dev \
+  # A site's own Node brings its npm, and npm looks for a node on the path.
+  attempt 'npm ci' as_user env -C "$new" PATH="${CIS490_NODE:+${CIS490_NODE%/*}:}$PATH" npm_config_cache="$npm" timeout 900 "${CIS490_NPM:-npm}" ci --omit=dev \
     --ignore-scripts --prefer-offline --no-audit --no-fund --no-update-notifier --fetch-timeout=60000 --fetch-retries=1
 }
 
 # The receiver's archive of this commit gives what is not in git; what is in git comes from there alone.
 from_bundle() {
-  local archive=$npm/bundle.tar.zst key options='' path
+  local archive=$npm/bundle.tar.zst key options='' path url
+  url=$(value_of receiver url '') && url=${url%/}
   for key in ca_file:cacert cert_file:cert key_file:key; do
     path=$(value_of receiver "${key%:*}" '')
     [ -z "$path" ] || options+="${key#*:} = \"$path\""$'\n'
@@ -83,7 +85,7 @@ from_bundle() {
   [ -z "$path" ] || options+="header = \"Authorization: Bearer $(as_user cat "$path")\""$'\n'
   own_folder "$npm"
   attempt 'bundle' as_user curl --config - --fail --silent --show-error --connect-timeout 15 --max-time 900 --output "$archive" \
-    --dump-header "$archive.head" "$(value_of receiver url '')/v1/bundles/$to.tar.zst" <<<"$options" || return
+    --dump-header "$archive.head" "$url/v1/bundles/$to.tar.zst" <<<"$options" || return
   grep -i '^etag:' "$archive.head" | grep -q "$(sha256sum "$archive" | cut -d' ' -f1)" ||
     { reason='bundle: its bytes are not those of its ETag' && return 1; }
   attempt 'bundle' as_user tar --use-compress-program=zstd --extract --file "$archive" --directory "$new" \

@@ -7,6 +7,7 @@ import { exit } from '@cis490/shared/node/cli.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { makeProgress } from '@cis490/shared/node/progress.ts'
 import { Children } from '../local-fleet/children.ts'
+import { tryBundle } from './bundle.ts'
 import { type CutResult, type Form, tryCut } from './cut.ts'
 import { points } from './points.ts'
 import { updateRealTree } from './real.ts'
@@ -59,6 +60,11 @@ async function trials(dir: string, children: Children): Promise<boolean> {
     say(`${lack.name}: ${findings.length === 0 ? `${lack.outcome}, and it ships` : findings.join('; ')}`)
     wrong ||= findings.length > 0
   }
+  if ('bundle'.includes(values.only)) {
+    const findings = await tryBundle(trial)
+    say(`a bundle of the receiver's instead of a registry: ${findings.length === 0 ? 'updated' : findings.join('; ')}`)
+    wrong ||= findings.length > 0
+  }
   return !wrong
 }
 
@@ -71,6 +77,8 @@ async function main(): Promise<number> {
   const children = new Children(join(dir, 'logs'))
   mkdirSync(join(dir, 'logs'))
   const started = performance.now()
+  // An end by signal leaves no daemon behind.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(exit.undetermined))
   try {
     let well = await trials(dir, children)
     if (!values['no-real']) {

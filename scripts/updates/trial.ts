@@ -28,6 +28,7 @@ export class Trial implements AsyncDisposable {
     this.checkout = join(dir, 'opt/cis490')
     this.#bin = [join(dir, 'bin')]
     mkdirSync(join(dir, 'bin'), { recursive: true })
+    process.once('exit', () => this.killDaemon())
     symlinkSync(join(import.meta.dirname, 'systemctl'), join(dir, 'bin/systemctl'))
     if (exchange) symlinkSync(join(import.meta.dirname, 'exchanging-mv'), join(dir, 'bin/mv'))
     mkdirSync(join(dir, 'author'))
@@ -84,6 +85,13 @@ export class Trial implements AsyncDisposable {
     }
     this.#agent = await writeAgentConfig(this.dir, 'lab-07', url, certificates)
     writeFileSync(this.#agent.config, `${readFileSync(this.#agent.config, 'utf8')}${toml}`)
+  }
+
+  /** More of lab-host.toml. @returns takes it back */
+  configureMore(toml: string): () => void {
+    const before = readFileSync(this.agent.config, 'utf8')
+    writeFileSync(this.agent.config, `${before}${toml}`)
+    return () => writeFileSync(this.agent.config, before)
   }
 
   update(options: { cut?: string; env?: NodeJS.ProcessEnv; args?: string[] } = {}): Promise<UpdaterRun> {

@@ -41,7 +41,7 @@ export async function runUpdater(
       CIS490_TRIAL_NODE: process.execPath,
       CIS490_SETTLE: '1',
       CIS490_NOTICE: '0.1',
-      CIS490_PATIENCE: '4',
+      CIS490_PATIENCE: '60',
       ...(cut === undefined ? {} : { BASH_ENV: join(import.meta.dirname, 'cut.bash'), CIS490_CUT: cut }),
       ...env,
     },

@@ -84,6 +84,60 @@ export const lacks: readonly Lack[] = [
     },
   },
   {
+    name: 'the commit is not signed',
+    outcome: 'refused',
+    reason: /^not signed by a key that this host knows/,
+    begin: async (trial) => {
+      trial.publish()
+      return { end: trial.configureMore('[update]\nrequire_signed = true\n') }
+    },
+  },
+  {
+    name: 'nobody can tell whether it is the turn of a later wave',
+    outcome: 'held',
+    reason: /./,
+    begin: async (trial) => {
+      trial.publish()
+      return { end: trial.configureMore('[update]\nwave = 3\n') }
+    },
+  },
+  {
+    name: 'a configuration that the shell script would misread',
+    outcome: 'refused',
+    reason: /\[update\] is not understood/,
+    begin: async (trial) => {
+      trial.publish()
+      return { end: trial.configureMore('[update]\n"require_signed" = true\n') }
+    },
+  },
+  {
+    name: 'the new version does not start',
+    outcome: 'rolled-back',
+    reason: /does not start/,
+    begin: async (trial) => {
+      trial.publish({ broken: ['run'] })
+      trial.systemctl('start')
+      return { end: nothing }
+    },
+  },
+  {
+    name: 'what was rolled back is not tried again',
+    outcome: 'rolled-back',
+    reason: /was tried and is not tried again: .*does not start/,
+    begin: async () => ({ end: nothing }),
+  },
+  {
+    name: 'the disk is full',
+    outcome: 'failed',
+    reason: /^disk full: an update needs \d+ KiB/,
+    begin: async (trial) => {
+      trial.publish()
+      // A file without blocks cannot make room scarce: df tells it.
+      trial.stub('df', '#!/bin/sh\necho Avail; echo 12\n')
+      return { end: () => rmSync(join(trial.dir, 'bin/df')) }
+    },
+  },
+  {
     name: 'the new code does not take the configuration',
     outcome: 'refused',
     reason: /^doctor of .*: this version cannot doctor/,

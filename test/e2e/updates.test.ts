@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { expect, onTestFinished, test } from 'vitest'
 import { Children } from '../../scripts/local-fleet/children.ts'
+import { makeBundle, serveBundle } from '../../scripts/updates/bundle.ts'
 import { Trial } from '../../scripts/updates/trial.ts'
 import { lacks, tryWithout } from '../../scripts/updates/without.ts'
 import { scratchDir } from '../support/scratch.ts'
@@ -28,6 +29,9 @@ test('without forge, with changes, without checkout in the middle of the swap: t
 
   expect(trial.systemctl('start')).toBe(true)
   await trial.deliver()
+  // This time without a registry.
+  serveBundle(trial, makeBundle(trial, 'bundles'))
+  trial.configureMore('[update]\nsource = "bundle"\n')
   expect(await trial.update({ env: brief })).toMatchObject({ code: 0 })
   expect(trial.faults([head])).toEqual([])
   expect([trial.result()['outcome'], trial.systemctl('is-active')]).toEqual(['updated', true])

@@ -71,8 +71,8 @@ export const receiverMutants: readonly Mutant[] = [
     name: 'rename-for-link',
     breaks: 'a name is taken by rename, which replaces what has it',
     file: `${shared}/durable.ts`,
-    find: 'await link(from, to)\n    return true',
-    replace: 'await rename(from, to)\n    return true',
+    find: 'linkSync(from, to)\n    return true',
+    replace: 'renameSync(from, to)\n    return true',
     tries: [{ scenario: 'race', form: 'kill' }],
   },
   {
@@ -137,8 +137,8 @@ export const receiverMutants: readonly Mutant[] = [
     name: 'short-write-believed',
     breaks: 'a write that took half is taken for a whole one',
     file: `${shared}/durable.ts`,
-    find: 'done += writeSync(fd, given, done)',
-    replace: 'done += Math.max(writeSync(fd, given, done), given.length)',
+    find: 'done += writeSync(fd, bytes, done)',
+    replace: 'done += Math.max(writeSync(fd, bytes, done), bytes.length)',
     tries: [
       { scenario: 'report', form: 'errno' },
       { scenario: 'upload', form: 'errno' },
@@ -148,8 +148,8 @@ export const receiverMutants: readonly Mutant[] = [
     name: 'short-batch-believed',
     breaks: 'a batch of a body of which the disk took half is taken for a whole one',
     file: `${receiver}/store/batch-writer.ts`,
-    find: 'rest = after(rest, bytesWritten)',
-    replace: 'rest = []',
+    find: '  return left === 0 ? chunks.slice(k) :',
+    replace: '  return bytes > 0 ? [] :',
     tries: [{ scenario: 'put', form: 'errno' }],
   },
   {

@@ -18,7 +18,7 @@ const expectedFiles = [
   /^rejects\.jsonl(\.\d+)?$/,
   /^taints\.jsonl$/,
   /^heartbeats\.jsonl$/,
-  /^(prunes|losses)\.jsonl$/,
+  /^(prunes|losses|revoked)\.jsonl$/,
   /^gate-cache\.json$/,
   /^receipt-key[^/]*$/,
   /^admin\.sock$/,

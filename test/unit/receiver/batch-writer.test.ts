@@ -1,10 +1,12 @@
 /** Whatever the chunks and however little the disk takes at once, the file has their bytes in order, and `written` is its end. */
+import { statfsSync, writeFileSync } from 'node:fs'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { BatchWriter } from '../../../packages/receiver/src/store/batch-writer.ts'
 import { scratchDir } from '../../support/scratch.ts'
+import { testOnTinyDisk, tinyDisk } from '../../support/tiny-disk.ts'
 
 /** The disk takes so many bytes of a write: a real file, and a real write of fewer bytes. */
 function takingLess(file: FileHandle, most: () => number): Pick<FileHandle, 'writev'> {
@@ -44,6 +46,34 @@ test('all bytes in order, also where writes are short', async () => {
     { numRuns: 25 },
   )
 })
+
+test('a small body goes out at once, on from where the file ends, and its memory is given back', async () => {
+  const path = join(scratchDir(), 'small')
+  await using file = await open(path, 'wx+')
+  await file.write('before ')
+  const ends: number[] = []
+  const writer = new BatchWriter(file, 7, (written) => ends.push(written))
+  const chunks = ['so ', 'small'].map((text) => Buffer.from(Uint8Array.from(Buffer.from(text)).buffer))
+  for (const chunk of chunks) writer.take(chunk)
+  expect(writer.flushAtOnce()).toBeUndefined()
+  expect([await readFile(path, 'utf8'), writer.written, ends, writer.gathered]).toEqual(['before so small', 15, [15], []])
+  expect(chunks.filter(({ length }) => length > 0)).toEqual([])
+})
+
+testOnTinyDisk(
+  'a small body that does not fit fails with what the disk said, and its end is where the disk stopped',
+  async () => {
+    const disk = tinyDisk(2)
+    const { bavail, bsize } = statfsSync(disk)
+    writeFileSync(join(disk, 'filler'), Buffer.alloc((bavail - 1) * bsize))
+    await using file = await open(join(disk, 'small'), 'wx+')
+    const writer = new BatchWriter(file, 0, () => undefined)
+    writer.take(fresh(3 * bsize, 1))
+    expect(writer.flushAtOnce()).toMatchObject({ code: 'ENOSPC' })
+    expect([writer.written, (await file.stat()).size]).toEqual([bsize, bsize])
+    expect(() => writer.take(fresh(1, 1))).toThrow('ENOSPC')
+  },
+)
 
 test('after a failure nothing is written, what is taken next throws, and nobody waits', async () => {
   const path = join(scratchDir(), 'fails')

@@ -1,9 +1,9 @@
 /** A body on its way in: `incoming/<uuid>.part`. A small one is hashed here; a large one behind the writer, by whoever follows the file. */
 import { createHash, randomUUID } from 'node:crypto'
-import { readSync } from 'node:fs'
+import { existsSync, readSync, unlinkSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { removeFile, writeNew } from '@cis490/shared/node/durable.ts'
+import { atOnceBytes, removeFile, writeNew } from '@cis490/shared/node/durable.ts'
 import { BatchWriter } from './batch-writer.ts'
 import type { HashPool } from './hashing/hash-pool.ts'
 import type { RunningHash } from './hashing/running-hash.ts'
@@ -82,6 +82,7 @@ export class Incoming implements AsyncDisposable {
    */
   async finish(claimed: string): Promise<string> {
     const { gathered, started } = this.#writer
+    if (!started && this.#bytes <= atOnceBytes) return this.#finishSmall(gathered)
     const writing = this.#writer.flush()
     const here = started ? undefined : hashOf(gathered)
     const failure = await writing
@@ -91,6 +92,13 @@ export class Incoming implements AsyncDisposable {
     const sha256 = await this.#following?.digest(this.#bytes)
     if (sha256 !== claimed) await synced
     return sha256 ?? ''
+  }
+
+  #finishSmall(chunks: readonly Buffer[]): string {
+    const sha256 = hashOf(chunks)
+    const failure = this.#writer.flushAtOnce()
+    if (failure !== undefined) throw failure
+    return sha256
   }
 
   /** Once: a failed sync is never tried again. */
@@ -118,7 +126,14 @@ export class Incoming implements AsyncDisposable {
     await this.#writer.idle()
     await Promise.allSettled([this.#syncing, this.#synced, this.#following?.detach()])
     this.#following?.forget()
-    await Promise.allSettled([this.#file.close(), removeFile(this.path), removeFile(this.sidecarPath)])
+    const closed = this.#file.close()
+    await Promise.allSettled([closed, this.#removeName(this.path), this.#removeName(this.sidecarPath)])
+  }
+
+  /** At once where no large body loses its last name by it. */
+  async #removeName(path: string): Promise<void> {
+    if (this.#bytes > atOnceBytes) await removeFile(path)
+    else if (existsSync(path)) unlinkSync(path)
   }
 }
 

@@ -340,9 +340,14 @@ describe('the command', () => {
   test('without a certificate it says how to get one, and a damaged token is not shown', async () => {
     const host = newHost('https://127.0.0.1:1')
     const config = ['--config', host.configFile]
-    const [none, damaged] = await Promise.all([
+    const text = readFileSync(host.configFile, 'utf8')
+    const withoutCa = joinPath(host.home, 'without-ca.toml')
+    writeFileSync(withoutCa, text.replace(/ca_file = .*/, ''))
+    const whole = await receiver.token('lab-07')
+    const [none, damaged, nowhere] = await Promise.all([
       runToEnd('agent', ['fetch-cert', ...config]),
       runToEnd('agent', ['fetch-cert', '--token', '0badcafe.geheim', ...config]),
+      runToEnd('agent', ['fetch-cert', '--token', whole, '--config', withoutCa]),
     ])
     expect(none).toMatchObject({
       code: 3,
@@ -350,6 +355,7 @@ describe('the command', () => {
     })
     expect(damaged).toMatchObject({ code: 2, stderr: expect.stringMatching(/2 of 3 parts/) as string })
     expect(damaged.stderr).not.toContain('geheim')
+    expect(nowhere).toMatchObject({ code: 78, stderr: expect.stringMatching(/receiver.ca_file: set it/) as string })
   })
 
   const root = process.geteuid?.() === 0

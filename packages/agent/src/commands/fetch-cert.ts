@@ -34,9 +34,11 @@ export function registerFetchCert(program: Command): void {
 async function runFetchCert(options: FetchOptions): Promise<number> {
   const config = readConfig(options)
   const token = tokenOf(options)
-  const { cert_file, key_file } = config.receiver
+  const { ca_file, cert_file, key_file } = config.receiver
   if (!cert_file || !key_file)
     throw new ConfigError('receiver.cert_file and receiver.key_file: set both to where the certificate of this host shall be')
+  // The system's CAs do not vouch for a receiver with a CA of its own.
+  if (token && !ca_file) throw new ConfigError("receiver.ca_file: set it to where the receiver's CA certificate shall be")
   await becomeOwner(config.paths.state)
   await readyFolders(config, 'state')
   if (token) return await runJoin(config, token, options)

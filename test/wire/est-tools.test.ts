@@ -12,10 +12,13 @@ test('openssl and curl join, renew and ask; the commands make, show and list', a
   await using own = await OwnCa.start()
   const at = (name: string) => join(own.dir, name)
   const receiver = (...args: string[]) => runToEnd('receiver', [...args, '--config', own.configFile])
-  const [created, shown, wrong] = await Promise.all([
+  const unmade = at('unmade.toml')
+  writeFileSync(unmade, readFileSync(own.configFile, 'utf8').replaceAll(own.store, at('unmade')))
+  const [created, shown, wrong, checked] = await Promise.all([
     receiver('token', 'create', '--host', 'Lab-07'),
     receiver('ca', 'show', '--json'),
     receiver('token', 'create', '--host', 'lab_07'),
+    runToEnd('receiver', ['check-config', '--config', unmade]),
   ])
   const token = created.stdout.trim()
   expect([created.code, token]).toEqual([0, expect.stringMatching(/^[0-9a-f]{8}\.[\w-]{43}\.[0-9a-f]{64}$/)])
@@ -24,7 +27,8 @@ test('openssl and curl join, renew and ask; the commands make, show and list', a
     2,
     expect.stringMatching(/^cis490-receiver: --host lab_07: a host name is letters/),
   ])
-
+  // Before the first start there is nothing to read yet; that is no fault of the configuration.
+  expect([checked.code, checked.stderr]).toEqual([0, ''])
   // Never the synchronous form: the receiver is in this process.
   const sh = async (line: string) =>
     (await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', line], { cwd: own.dir, timeout: 20_000 })).stdout

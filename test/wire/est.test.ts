@@ -6,7 +6,9 @@ import { connect } from 'node:tls'
 import { parse } from 'smol-toml'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startReceiver } from '../../packages/receiver/src/app.ts'
-import { createAuthority, type Issued, issueCertificate } from '../../packages/receiver/src/ca/authority.ts'
+import { type Authority, createAuthority, type Issued, issueCertificate } from '../../packages/receiver/src/ca/authority.ts'
+import { loadAuthorities } from '../../packages/receiver/src/ca/authority-files.ts'
+import { tendCa } from '../../packages/receiver/src/ca/tend.ts'
 import { ReceiverConfig } from '../../packages/receiver/src/config.ts'
 import { certificateRecords } from '../../packages/receiver/src/open-ca.ts'
 import { capturedLog } from '../support/captured-log.ts'
@@ -157,6 +159,7 @@ describe('a host that joins', () => {
     const post = () => ask(other, `${est}/simpleenroll`, { method: 'POST', headers, body: 'AAAA', identity: null })
     const answers = await Promise.all(Array.from({ length: 19 }, post))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401]))
+    expect((await post()).status).toBe(429)
     const late = await enroll(token, { to: other })
     expect(told(late).slice(0, 2)).toEqual([429, 'rate'])
     expect(Number(late.headers['retry-after'])).toBeGreaterThan(0)
@@ -267,6 +270,24 @@ describe('revocation', () => {
     })
     expect(told(await gate(unlisted, strict))[2]).toContain('not on the list')
   })
+})
+
+it('a successor that the command made beside a running receiver is shown and believed without a reload', async () => {
+  await using short = await OwnCa.start('2s')
+  const files = { cert_file: short.caFile, key_file: short.caKeyFile }
+  await tendCa({ stateDir: short.store, ca: { ...files, lifetime: 2000, server_names: [] } }, Date.now(), true)
+  const successor = (await loadAuthorities(files))[1]?.authority as Authority
+  const shown = () => ask(short, `${est}/cacerts`, { identity: null })
+  await eventually(shown, ({ body }) => certificatesIn(body).length === 2)
+  const host = await issueCertificate(successor, { commonName: 'lab-07', dnsNames: ['lab-07'], usage: 'client' })
+  expect(
+    (
+      await eventually(
+        () => gate(host, short),
+        ({ status }) => status === 200,
+      )
+    ).status,
+  ).toBe(200)
 })
 
 it('the server certificate is renewed by itself: new connections get the new one, and what is being sent goes on', async () => {

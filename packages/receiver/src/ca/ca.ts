@@ -60,7 +60,6 @@ export class Ca implements AsyncDisposable {
   /** @returns the new certificate as PKCS #7, after its row is durable. @throws Refusal */
   async join(token: JoinToken, host: HostName, der: Uint8Array, asking: { readonly from: string; readonly now: number }) {
     const { from, now } = asking
-    this.heard(from, now)
     const request = await this.#readRequest(der, host)
     this.#admit(host, now)
     const verdict = await this.#tokens.redeem(
@@ -93,13 +92,15 @@ export class Ca implements AsyncDisposable {
     })
   }
 
-  /** What is due is made, and taken up. @returns what happened */
-  async tend(now: number): Promise<readonly CaEvent[]> {
+  /** What is due is made, and taken up; what the operator's command made too. */
+  async tend(now: number): Promise<{ readonly events: readonly CaEvent[]; readonly changed: boolean }> {
     const { events, ...state } = await tendCa(this.#settings, now)
+    const pins = ({ authorities }: typeof state) => authorities.map(({ pin }) => pin).join()
+    const changed = events.length > 0 || pins(state) !== pins(this.#state)
     this.#state = state
     this.#issued.forget(now)
     await this.#tokens.clean(now)
-    return events
+    return { events, changed }
   }
 
   #admit(host: HostName, now: number): void {

@@ -17,9 +17,8 @@ export interface TendOptions {
 export function tendRegularly(ca: Pick<Ca, 'tend'>, { lifetime, log, taken }: TendOptions): AsyncDisposable {
   let looking: Promise<void> | undefined
   const tend = async () => {
-    const events = await ca.tend(Date.now())
-    if (events.length === 0) return
-    taken()
+    const { events, changed } = await ca.tend(Date.now())
+    if (changed) taken()
     logCaEvents(events, log)
   }
   const look = () => {

@@ -42,7 +42,7 @@ export async function runCerts(options: RunOptions, say: (line: string) => void,
     const rate = Math.ceil(bytes / ((options.lifetime * 5) / 6000))
     const host = await makeHost(place, `lab-0${at + 1}`, url, rate)
     await joinHost(place, host)
-    running.push({ host, bytes, programs: [stack.use(startAgent(host))] })
+    running.push({ host, bytes, programs: [await startAgent(host, stack)] })
   }
   say(`certificates of ${options.lifetime / 1000} s for ${options.minutes} min, in ${place.dir}`)
   const workload = new Workload(place, running)
@@ -61,8 +61,11 @@ export async function runCerts(options: RunOptions, say: (line: string) => void,
   return { result, dir: place.dir }
 }
 
-function startAgent(host: Host): Program {
-  return new Program('agent', ['run', '--config', host.config])
+/** @returns when it is up: before, a signal would end it without a word */
+async function startAgent(host: Host, stack: AsyncDisposableStack): Promise<Program> {
+  const program = stack.use(new Program('agent', ['run', '--config', host.config]))
+  await program.line({ event: 'up' })
+  return program
 }
 
 class Workload {
@@ -103,12 +106,12 @@ class Workload {
 
   /** The daemon ends in the middle of an upload, in order, and the next one goes on with it. */
   async #restart({ host, programs }: Running, lifetime: number, stack: AsyncDisposableStack, over: AbortSignal): Promise<void> {
-    for (;;) {
-      await pause(lifetime * 0.9, over)
+    for (let share = 0.4; ; share = 0.9) {
+      await pause(lifetime * share, over)
       if (over.aborted) return
       programs.at(-1)?.kill('SIGTERM')
       await programs.at(-1)?.ended
-      programs.push(stack.use(startAgent(host)))
+      programs.push(await startAgent(host, stack))
     }
   }
 

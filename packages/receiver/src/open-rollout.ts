@@ -31,15 +31,35 @@ export interface Rollout extends UpdateAnswers, AsyncDisposable {
   reported(host: HostName, report: Readonly<Record<string, unknown>>, now: number): void
 }
 
-/** Thousands of hosts ask each minute, and the answer is the same for a wave; that long it is kept. */
+/** Thousands of hosts ask each minute, and the answer is the same for a wave; that long it is kept, milliseconds. */
 const keepFor = 1000
+/** Of so many hosts each has news at once after a restart: then it is looked at that often. */
+const manyHosts = 500
+const newsEvery = 50
+
+interface Kept {
+  readonly at: number
+  readonly head: string | undefined
+  readonly verdict: UpdateVerdict
+  /** How many were looked at. */
+  readonly hosts: number
+  outdated: boolean
+}
 
 export async function openRollout(options: RolloutOptions): Promise<Rollout> {
   const { soak, share, head, holdFor, log } = options
   await using stack = new AsyncDisposableStack()
   const ledger = stack.use(await Ledger.open(options.path, log))
   const words = stack.use(new HostWords(options.reportOf, log))
-  const verdicts = new Map<number, { readonly at: number; readonly head: string | undefined; readonly verdict: UpdateVerdict }>()
+  const verdicts = new Map<number, Kept>()
+
+  const outdate = () => {
+    for (const kept of verdicts.values()) kept.outdated = true
+  }
+  const isGood = ({ at, outdated, hosts }: Kept, now: number) => {
+    const age = now - at
+    return age >= 0 && age < (outdated ? (hosts > manyHosts ? newsEvery : 0) : keepFor)
+  }
 
   const judge = (wave: number, commit: string | undefined, hold: Hold | undefined, now: number): UpdateVerdict => {
     const present = head()
@@ -48,10 +68,11 @@ export async function openRollout(options: RolloutOptions): Promise<Rollout> {
     // These need no look at the other hosts.
     if (hold || wave === 0 || commit === present) return judgeUpdate({ ...question, hosts: [] })
     const kept = verdicts.get(wave)
-    if (kept && kept.head === present && now >= kept.at && now - kept.at < keepFor) return kept.verdict
-    const hosts = [...ledger.hosts(now)].map(([host, one]): WaveHost => ({ host, ...one, report: words.get(host) }))
+    if (kept && kept.head === present && isGood(kept, now)) return kept.verdict
+    const hosts: WaveHost[] = []
+    for (const [host, one] of ledger.hosts(now)) if (one.wave < wave) hosts.push({ host, ...one, report: words.get(host) })
     const verdict = judgeUpdate({ ...question, hosts })
-    verdicts.set(wave, { at: now, head: present, verdict })
+    verdicts.set(wave, { at: now, head: present, verdict, hosts: hosts.length, outdated: false })
     return verdict
   }
 
@@ -71,12 +92,12 @@ export async function openRollout(options: RolloutOptions): Promise<Rollout> {
     answer,
     heard: (row, now) => {
       ledger.seen(head(), now)
-      if (ledger.hear(row, now)) verdicts.clear()
-      if (ledger.get(row.host)) words.want(row.host, () => verdicts.clear())
+      if (ledger.hear(row, now)) outdate()
+      if (ledger.get(row.host)) words.want(row.host, outdate)
     },
     reported: (host, report, now) => {
       words.take(host, report, now)
-      verdicts.clear()
+      outdate()
     },
     view: (now, only) => {
       const present = head()

@@ -16,7 +16,7 @@ here=$(dirname "$(readlink -f "$0")")
 
 checkout=$(readlink -f "${CIS490_CHECKOUT:-/opt/cis490}")
 config=${CIS490_CONFIG:-/etc/cis490/lab-host.toml}
-unit=${CIS490_UNIT:-cis490-orchestrator}
+unit=${CIS490_UNIT:-cis490-orchestrator} reporter=cis490-doctor-check
 user=${CIS490_USER:-cis490}
 # Seconds: in which the new version has to be healthy, and for how long; in which running transfers have to end a part; in which
 # the daemon sees a pause.
@@ -27,7 +27,7 @@ most_tries=3
 work=$checkout.update
 new=$work/new old=$work/old failed=$work/failed npm=$work/npm journal=$work/journal tried=$work/tried
 agent=packages/agent/bin/cis490-agent
-from='' to='' active='' reason='' tell=''
+from='' to='' active='' reason='' report='' tell=''
 
 # All of it is read before anything is renamed.
 # shellcheck source-path=SCRIPTDIR

@@ -61,6 +61,8 @@ finish() { # outcome reason
     if printf "%-1500s\n" "$2" >result.new && sync result.new; then mv -f result.new result.json && sync .
     else rm -f result.new; printf "%-1500s\n" "$2" 1<>result.json; fi' sh "$folder" "$text" 2>/dev/null ||
     say 4 "the result cannot be written to $folder"
+  # Later waves wait for the word of this host.
+  [ -z "$report" ] || systemctl start --no-block "$reporter" 9>&- >/dev/null 2>&1
   # Later waves wait for this word. Not at boot: the daemon comes first there.
   case $1 in
   updated | rolled-back)

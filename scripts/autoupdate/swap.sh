@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034
 # Steps of autoupdate.sh from the last moment of the old version to the first of the new one, and the way back. From step_journal
 # to step_settle there is a journal: whatever is cut short in between is undone by `undo`.
 
@@ -95,6 +95,7 @@ step_judge() {
 
 step_settle() {
   rm -f "$journal" "$tried" && sync "$work"
+  report=yes
 }
 
 cut='cut short before it was found healthy'
@@ -117,5 +118,6 @@ undo() { # outcome reason
   rm -f "$journal" && sync "$work"
   # Not waited for: at boot it is this that comes first.
   [ "$active" = no ] || is_active || systemctl start --no-block "$unit" 9>&-
+  report=yes
   finish "$1" "$2"
 }

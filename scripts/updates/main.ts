@@ -77,8 +77,9 @@ async function main(): Promise<number> {
   const children = new Children(join(dir, 'logs'))
   mkdirSync(join(dir, 'logs'))
   const started = performance.now()
-  // An end by signal leaves no daemon behind.
+  // An end by signal leaves no daemon and no folder behind.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(exit.undetermined))
+  if (!values.keep) process.once('exit', () => rmSync(dir, { recursive: true, force: true }))
   try {
     let well = await trials(dir, children)
     if (!values['no-real']) {
@@ -91,7 +92,6 @@ async function main(): Promise<number> {
   } finally {
     await children.stop()
     if (values.keep) say(dir)
-    else rmSync(dir, { recursive: true, force: true })
   }
 }
 

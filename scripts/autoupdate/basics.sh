@@ -63,13 +63,6 @@ finish() { # outcome reason
     say 4 "the result cannot be written to $folder"
   # Later waves wait for the word of this host.
   [ -z "$report" ] || systemctl start --no-block "$reporter" 9>&- >/dev/null 2>&1
-  # Later waves wait for this word. Not at boot: the daemon comes first there.
-  case $1 in
-  updated | rolled-back)
-    [ -z "$tell" ] || as_user timeout 60 "$checkout/$agent" report --config "$config" >/dev/null 2>&1 ||
-      say 6 'the receiver was not told; the daily report will'
-    ;;
-  esac
   case $1 in
   updated | current | held) say 6 "$1: $2" && exit 0 ;;
   refused | rolled-back) say 4 "$1: $2" && exit 1 ;;

@@ -39,7 +39,7 @@ step_allow() { # --now or run
   told=$(as_user timeout 60 "$checkout/$agent" update-allowed --json --commit "$to" --config "$config" 2>&1)
   case $? in
   0) ;;
-  1) finish held "$(sed -n 's/.*"reason": *"\([^"]*\)".*/\1/p' <<<"$told" | head -n 1)" ;;
+  1) finish held "$(sed -n 's/^ *"text": "\(.*\)",*$/\1/p' <<<"$told" | head -n 1)" ;;
   *) [ "$(value_of update wave 0)" = 0 ] || finish held 'nobody can tell whether it is the turn of this wave' ;;
   esac
 }

@@ -115,9 +115,9 @@ undo() { # outcome reason
   fi || { say 3 "the way back failed: $old is the tree that worked, $checkout its place" && exit 3; }
   sync "$work" "$(dirname "$checkout")"
   [ "$1" != rolled-back ] || [ "$2" = "$cut" ] || put "$tried" "$to $most_tries $2"
-  rm -f "$journal" && sync "$work"
-  # Not waited for: at boot it is this that comes first.
+  # Before the journal goes, or a cut would leave the host without its daemon. Not waited for: at boot it is this that comes first.
   [ "$active" = no ] || is_active || systemctl start --no-block "$unit" 9>&-
+  rm -f "$journal" && sync "$work"
   report=yes
   finish "$1" "$2"
 }

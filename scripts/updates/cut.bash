@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Read by bash before the updater (BASH_ENV): kills it, with all that it has started, at a point of its work.
-# CIS490_CUT is `before:STEP`, `after:STEP`, or `inside:FUNCTION:N`, which is before the N-th command of a function.
+# CIS490_CUT is `before:STEP`, `after:STEP`, or before a command of a function: `inside:FUNCTION:N` its N-th, `inside:FUNCTION:TEXT`
+# the one that reads so.
 case $0 in */autoupdate.sh)
   IFS=: read -r cut_when cut_name cut_number <<<"${CIS490_CUT-}"
   cut_passed='' cut_count=0
@@ -15,7 +16,8 @@ case $0 in */autoupdate.sh)
       false
       ;;
     inside)
-      [ "$function" = "$cut_name" ] && [ $((cut_count += 1)) -eq "$cut_number" ]
+      [ "$function" = "$cut_name" ] &&
+        { [ "$command" = "$cut_number" ] || [ $((cut_count += 1)) = "$cut_number" ]; }
       ;;
     *) false ;;
     esac && kill -KILL 0

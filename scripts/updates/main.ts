@@ -11,6 +11,7 @@ import { tryBundle } from './bundle.ts'
 import { type CutResult, type Form, tryCut } from './cut.ts'
 import { points } from './points.ts'
 import { updateRealTree } from './real.ts'
+import { trySigned } from './signed.ts'
 import { Trial } from './trial.ts'
 import { lacks, tryWithout } from './without.ts'
 
@@ -32,6 +33,8 @@ const { values } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 })
+
+const ways = { 'a bundle instead of a registry': tryBundle, 'a commit that is signed': trySigned }
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 
@@ -60,9 +63,10 @@ async function trials(dir: string, children: Children): Promise<boolean> {
     say(`${lack.name}: ${findings.length === 0 ? `${lack.outcome}, and it ships` : findings.join('; ')}`)
     wrong ||= findings.length > 0
   }
-  if ('bundle'.includes(values.only)) {
-    const findings = await tryBundle(trial)
-    say(`a bundle of the receiver's instead of a registry: ${findings.length === 0 ? 'updated' : findings.join('; ')}`)
+  for (const [name, attempt] of Object.entries(ways)) {
+    if (!name.includes(values.only)) continue
+    const findings = await attempt(trial)
+    say(`${name}: ${findings.length === 0 ? 'updated' : findings.join('; ')}`)
     wrong ||= findings.length > 0
   }
   return !wrong

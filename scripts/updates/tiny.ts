@@ -16,7 +16,7 @@ if grep -qx "$1" "$root/broken"; then
   exit 70
 fi
 case "$CIS490_TRIAL_BRIEF $1" in
-"yes doctor" | "yes pause" | "yes report") exit 0 ;;
+"yes doctor" | "yes pause") exit 0 ;;
 "yes update-allowed") exit 3 ;;
 esac
 exec "$CIS490_TRIAL_NODE" "$CIS490_TRIAL_PROGRAM/packages/agent/src/main.ts" "$@"

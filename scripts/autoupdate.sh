@@ -27,7 +27,7 @@ most_tries=3
 work=$checkout.update
 new=$work/new old=$work/old failed=$work/failed npm=$work/npm journal=$work/journal tried=$work/tried
 agent=packages/agent/bin/cis490-agent
-from='' to='' active='' reason='' report='' tell=''
+from='' to='' active='' reason='' report=''
 
 # All of it is read before anything is renamed.
 # shellcheck source-path=SCRIPTDIR
@@ -46,7 +46,6 @@ clean_up() {
 
 update() { # run or --now
   local branch
-  tell=yes
   [ -r "$config" ] || { say 3 "$config cannot be read" && exit 3; }
   branch=$(value_of update branch main)
   step_look "$branch"

@@ -109,6 +109,7 @@ remove_all() {
     say already 'without units'
   fi
   removal 'cis490-agent on the path' /usr/local/bin/cis490-agent
+  remove_manual
   remove_shared
   local recordings
   recordings=$(effective episodes)

@@ -41,14 +41,14 @@ HELP
 # shellcheck source=install/receiver.sh
 . "$source/scripts/install/receiver.sh"
 
-name='' listen='' forge='' repo='' branch='' own_node='' no_start=no uninstall=no purge=no
+names='' listen='' forge='' repo='' branch='' own_node='' no_start=no uninstall=no purge=no
 read_options() {
   while [ $# -gt 0 ]; do
     case $1 in
       --name | --listen | --forgejo-url | --repo | --branch | --node)
         need_value "$1" $# "${2-}"
         case $1 in
-          --name) name=$2 ;;
+          --name) names=$2 ;;
           --listen) listen=$2 ;;
           --forgejo-url) forge=${2%/} ;;
           --repo) repo=${2%/} ;;
@@ -106,6 +106,7 @@ remove_all() {
     say already 'without units'
   fi
   removal 'cis490-receiver and cis490-fleet on the path' /usr/local/bin/cis490-receiver /usr/local/bin/cis490-fleet
+  remove_manual
   remove_shared
   local store entries=()
   store=$(effective_state)

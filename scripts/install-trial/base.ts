@@ -53,27 +53,24 @@ function list(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []
 }
 
+const trusted = '/etc/ssl/certs/ca-certificates.crt'
 const certificates = '/etc/ssl/certs/trial.crt'
 
-/** Unpacks it, and gives it this machine's way to packages: apt's proxy, and the certificates that npm trusts. */
+/** Unpacks it, and gives it this machine's way to packages: apt's proxy, and the certificates that this machine trusts. */
 export function unpack(tar: string, root: string): void {
   mkdirSync(root, { recursive: true })
   execFileSync('tar', ['-C', root, '-xpf', tar])
+  mkdirSync(join(root, 'etc/ssl/certs'), { recursive: true })
   const cafile = npmSetting('cafile')
-  if (existsSync(cafile)) {
-    mkdirSync(join(root, 'etc/ssl/certs'), { recursive: true })
-    writeFileSync(join(root, certificates), readFileSync(cafile))
-  }
+  for (const file of [cafile, trusted].filter((path) => existsSync(path)).slice(0, 1))
+    writeFileSync(join(root, certificates), readFileSync(file))
   for (const file of list('/etc/apt/apt.conf.d').filter((path) => /proxy/i.test(path)))
     writeFileSync(join(root, file), readFileSync(file))
 }
 
 /** npm's settings of this machine, as the environment of a command. */
 export function npmEnvironment(): Record<string, string> {
-  const registry = { npm_config_registry: npmSetting('registry') }
-  return existsSync(npmSetting('cafile'))
-    ? { ...registry, npm_config_cafile: certificates, NODE_EXTRA_CA_CERTS: certificates }
-    : registry
+  return { npm_config_registry: npmSetting('registry'), NODE_EXTRA_CA_CERTS: certificates }
 }
 
 function npmSetting(key: string): string {

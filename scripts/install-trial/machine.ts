@@ -1,6 +1,6 @@
 /** A machine of its own with systemd, from a bare Debian root, by systemd-nspawn. It shares this one's network. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -60,14 +60,16 @@ export class Machine {
     const gone = new Promise<void>((resolve) => this.#container.once('exit', () => resolve()))
     // The word for a machine to power itself off; whoever does not hear it is killed.
     if (this.#leader > 0) execFileSync('nsenter', ['-t', String(this.#leader), '--all', '--', 'systemctl', 'poweroff', '--force'])
-    const kill = globalThis.setTimeout(() => this.#container.kill('SIGKILL'), 15_000)
+    const kill = globalThis.setTimeout(() => this.kill(), 15_000)
     await gone
     clearTimeout(kill)
   }
 
-  async remove(): Promise<void> {
-    await this.stop()
-    rmSync(this.root, { recursive: true, force: true })
+  /** With its process 1 all of it goes; the one that watches over it would leave it running. */
+  kill(): void {
+    if (this.#container.exitCode !== null) return
+    if (this.#leader > 0) process.kill(this.#leader, 'SIGKILL')
+    this.#container.kill('SIGKILL')
   }
 }
 

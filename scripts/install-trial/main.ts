@@ -10,13 +10,15 @@ import { bareRoot, checkMachine, npmEnvironment, unpack } from './base.ts'
 import { Machine } from './machine.ts'
 import { Trial } from './trial.ts'
 
-const help = `npm run install-trial -- [--port N] [--cache DIR] [--working-tree] [--keep]
+const memory = '/dev/shm'
+const help = `npm run install-trial -- [--port N] [--cache DIR] [--place DIR] [--working-tree] [--keep]
 
 Installs a receiver and a lab host on two machines of their own (systemd-nspawn, this machine's network) from bare Debian roots, records
 an episode, waits for its receipt, installs again, and takes both off. Prints the time of each step.
 
   --port N          where the receiver listens; 18443
   --cache DIR       where the bare root is kept as a tar for the next time; ${join(tmpdir(), 'cis490-install-trial')}
+  --place DIR       where the machines lie, 2 GiB each; in memory where there is ${memory}
   --working-tree    take the files as they are, not as they are committed
   --keep            leave the machines' files for a look
 
@@ -33,13 +35,22 @@ async function main(): Promise<number> {
   const say = (line: string) => process.stdout.write(`${((Date.now() - started) / 1000).toFixed(1).padStart(7)} s  ${line}\n`)
   const tar = bareRoot(resolve(options.cache))
   say(`bare root: ${tar}`)
-  const folder = mkdtempSync(join(resolve(options.cache), 'run-'))
+  const folder = mkdtempSync(join(options.place ?? (existsSync(memory) ? memory : resolve(options.cache)), 'cis490-trial-'))
+  const source = join(folder, 'source')
   const machines: Machine[] = []
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      for (const machine of machines) machine.kill()
+      rmSync(folder, { recursive: true, force: true })
+      process.exit(130)
+    })
   try {
+    clone(repository, source)
+    if (options['working-tree']) commitWorkingTree(source)
     for (const name of ['receiver', 'lab-07']) {
       const root = join(folder, name)
       unpack(tar, root)
-      clone(join(root, 'srv/cis490'), options['working-tree'])
+      clone(source, join(root, 'srv/cis490'))
       machines.push(await Machine.boot(root, name, npmEnvironment()))
       say(`${name} is up, bare`)
     }
@@ -57,6 +68,7 @@ function parse() {
     help: { type: 'boolean', short: 'h', default: false },
     port: { type: 'string', default: '18443' },
     cache: { type: 'string', default: join(tmpdir(), 'cis490-install-trial') },
+    place: { type: 'string' },
     'working-tree': { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   } as const
@@ -71,17 +83,23 @@ function parse() {
 }
 
 /** As an operator would have it: a clone somewhere. */
-function clone(to: string, workingTree: boolean): void {
-  const git = (...args: string[]) => execFileSync('git', ['-c', `safe.directory=${repository}`, ...args], { encoding: 'utf8' })
-  git('clone', '--quiet', '--no-hardlinks', repository, to)
-  if (!workingTree) return
+function clone(from: string, to: string): void {
+  git('clone', '--quiet', '--no-hardlinks', from, to)
+}
+
+/** Once: another commit of the same files is another commit. */
+function commitWorkingTree(to: string): void {
   for (const file of git('-C', repository, 'ls-files', '-coz', '--exclude-standard').split('\0')) {
     if (file === '' || !existsSync(join(repository, file))) continue
     mkdirSync(dirname(join(to, file)), { recursive: true })
     cpSync(join(repository, file), join(to, file))
   }
   git('-C', to, 'add', '--all')
-  git('-C', to, '-c', 'user.name=trial', '-c', 'user.email=trial@lab', 'commit', '--quiet', '-m', 'as it is')
+  git('-C', to, '-c', 'user.name=trial', '-c', 'user.email=trial@lab', 'commit', '--quiet', '--allow-empty', '-m', 'as it is')
+}
+
+function git(...args: string[]): string {
+  return execFileSync('git', ['-c', `safe.directory=${repository}`, ...args], { encoding: 'utf8' })
 }
 
 try {

@@ -44,7 +44,10 @@ owner_is() { [ -d "$home" ] && [ -z "$(find "$home" ! -user "$user" -print -quit
 owner_make() { chown -hR "$user:$user" "$home"; }
 
 # Of a second run: is everything there that the lock file of this commit names?
-libraries_is() { libraries_in "$home"; }
+libraries_is() {
+  [ "$libraries_known" = yes ] || { libraries_in "$home" && libraries_known=yes; }
+}
+libraries_known=no
 libraries_in() {
   local node=${own_node:-$1/node_modules/.bin/node}
   [ -x "$node" ] && [ -f "$1/scripts/install/libraries.ts" ] &&
@@ -56,7 +59,12 @@ libraries_come() {
 }
 libraries_make() {
   as_user "${own_npm:-npm}" ci --omit=dev --ignore-scripts --no-audit --no-fund
-  "$(runtime)" --version
+  # Older npm, like Debian 12's, does not link the program of an optional package.
+  local pinned
+  for pinned in "$home"/node_modules/node-linux-*/bin/node; do
+    [ -x "$home/node_modules/.bin/node" ] || as_user ln -sf "../${pinned#"$home"/node_modules/}" "$home/node_modules/.bin/node"
+  done
+  unprivileged "$(runtime)" --version
 }
 
 check_room() {
@@ -96,7 +104,7 @@ launcher_make() {
 # Manual pages and completion follow from the commands' tables: made anew, and compared.
 manual_is() {
   # By the time of change in the inode: an unpacked or pulled file is as new as it is here.
-  local page=/usr/local/share/man/man1/cis490-agent.1
+  local page=/usr/local/share/man/man1/cis490-${programs[0]}.1
   if [ -e "$page" ] && [ -z "$(find "$home/packages" "$home/scripts" "$home/OPERATIONS.md" -type f -cnewer "$page" -print -quit 2>/dev/null)" ]; then
     return 0
   fi
@@ -110,7 +118,7 @@ manual_is() {
 manual_write() {
   rm -rf "$scratch/manual"
   install -d -m 755 -o "$user" "$scratch/manual"
-  as_user "$(runtime)" scripts/manual/main.ts "$scratch/manual" >/dev/null
+  as_user "$(runtime)" scripts/manual/main.ts "$scratch/manual" "${programs[@]/#/--program=}" >/dev/null
 }
 manual_make() {
   [ -e "$scratch/manual/man" ] || manual_write
@@ -132,7 +140,7 @@ cache_make() { folder_make "$cache" 750 "$user" "$user"; }
 
 manual_files() {
   local short
-  for short in agent receiver fleet; do
+  for short in "${programs[@]}"; do
     printf '%s\n' "/usr/local/share/man/man1/cis490-$short.1" "/usr/local/share/bash-completion/completions/cis490-$short" \
       "/usr/local/share/zsh/site-functions/_cis490-$short"
   done

@@ -5,6 +5,7 @@ main_unit=cis490-orchestrator.service
 other_unit=cis490-receiver.service
 unit_patterns=('cis490-orchestrator*.*' 'cis490-doctor-check*.*' 'cis490-autoupdate*.*' 'cis490-update*.*' 'cis490-cert-fetch*.*')
 expected_units=(cis490-orchestrator.service cis490-doctor-check.timer cis490-autoupdate.timer cis490-cert-fetch.timer)
+programs=(agent)
 config=$etc/lab-host.toml
 tls=$state/agent/tls
 

@@ -22,6 +22,8 @@ wanted_packages() {
   echo git:git
   [ "$take_npm" = no ] || [ -n "$own_npm" ] || echo npm:npm
   [ -z "${recorder:-}" ] || echo setfacl:acl
+  # Without it only root may ask systemd, and the doctor is not root.
+  if systemd_runs && [ ! -S /run/dbus/system_bus_socket ]; then echo dbus-daemon:dbus; fi
 }
 missing_packages() {
   local pair

@@ -5,6 +5,7 @@ main_unit=cis490-receiver.service
 other_unit=cis490-orchestrator.service
 unit_patterns=('cis490-receiver*.*' 'cis490-fleet*.*')
 expected_units=(cis490-receiver.service cis490-fleet-health.timer)
+programs=(receiver fleet)
 config=$etc/receiver.toml
 fleet_config=$etc/fleet.toml
 
@@ -20,8 +21,8 @@ check_all() {
 }
 
 check_new() {
-  [ -n "$name" ] || problem '--name is missing: by which name do hosts reach this machine? like --name receiver.lab'
-  [[ $name =~ ^[A-Za-z0-9.,:-]*$ ]] || problem "--name $name: letters, digits, dots and hyphens, several with commas"
+  [ -n "$names" ] || problem '--name is missing: by which name do hosts reach this machine? like --name receiver.lab'
+  [[ $names =~ ^[A-Za-z0-9.,:-]*$ ]] || problem "--name $names: letters, digits, dots and hyphens, several with commas"
   listen=${listen:-0.0.0.0:8443}
   if [[ $listen =~ ^([0-9.]+|\[[0-9a-fA-F:.]+\]|[A-Za-z][A-Za-z0-9.-]*):([0-9]{1,5})$ ]] && [ "${BASH_REMATCH[2]}" -le 65535 ]; then
     check_port "${BASH_REMATCH[2]}" '--listen ADDRESS:PORT takes another one'
@@ -68,7 +69,7 @@ check_present() {
     [ "$want" = "$have" ] || skipped+=("$option $want: $config says \"$have\" and is kept; edit $key there")
   done
   local one
-  for one in ${name//,/ }; do
+  for one in ${names//,/ }; do
     grep -q "^server_names.*\"$one\"" "$config" || skipped+=("--name $one: $config has other server_names and is kept; edit ca.server_names there")
   done
   [ -z "$forge" ] || grep -qF "forgejo_url = \"${forge%/*/*}\"" "$config" ||
@@ -104,7 +105,7 @@ client_ca_file = "$state/ca/ca.crt"
 [ca]
 cert_file = "$state/ca/ca.crt"
 key_file = "$state/ca/ca.key"
-server_names = ["${name//,/\", \"}"]
+server_names = ["${names//,/\", \"}"]
 
 [version_gate]
 TOML

@@ -33,16 +33,19 @@ checkout_is_spare() {
   [ -z "$(commit_of "$home" status --porcelain | head -n 1)" ] && [ -n "$(commit_of "$home" branch -r --contains HEAD | head -n 1)" ]
 }
 
-remove_shared() {
-  if other_side_here; then
-    say kept "$home, user $user, manual: ${other_unit} is installed here too"
-    return
-  fi
+remove_manual() {
   local pages=()
   mapfile -t pages < <(manual_files)
   removal 'manual pages and completion' "${pages[@]}"
   if [ "$dry_run" = no ]; then
     (cd /usr/local/share && rmdir -p --ignore-fail-on-non-empty man/man1 bash-completion/completions zsh/site-functions 2>/dev/null) || true
+  fi
+}
+
+remove_shared() {
+  if other_side_here; then
+    say kept "$home, user $user: ${other_unit} is installed here too"
+    return
   fi
   if compgen -G "$catalog_dir/cis490*.catalog" >/dev/null; then
     removal 'messages of the journal' "$catalog_dir"/cis490*.catalog

@@ -18,15 +18,20 @@ export interface GeneratedFile {
   readonly text: string
 }
 
-/** Where man, bash and zsh look by themselves when the folder is /usr/local/share. */
-export async function generatedFiles(): Promise<GeneratedFile[]> {
+export const programs = Object.keys(loaders)
+
+/**
+ * Where man, bash and zsh look by themselves when the folder is /usr/local/share.
+ * @param wanted of `programs`; loading the commands of all three takes its time
+ */
+export async function generatedFiles(wanted: readonly string[] = programs): Promise<GeneratedFile[]> {
   const operations = readFileSync(new URL('../../OPERATIONS.md', import.meta.url), 'utf8')
-  const names = Object.keys(loaders)
+  const chosen = Object.entries(loaders).filter(([short]) => wanted.includes(short))
   const files = await Promise.all(
-    Object.entries(loaders).map(async ([short, load]) => {
+    chosen.map(async ([short, load]) => {
       const name = `cis490-${short}`
       const table = tableOf(await load())
-      const others = names.filter((other) => other !== short).map((other) => `cis490-${other}`)
+      const others = programs.filter((other) => other !== short).map((other) => `cis490-${other}`)
       const facts = programFacts(operations, short)
       return [
         { path: `man/man1/${name}.1`, text: manPage({ name, version: build.version, table, facts, others }) },

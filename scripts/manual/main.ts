@@ -4,12 +4,13 @@ import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { exit, UserError } from '@cis490/shared/node/cli.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
-import { generatedFiles } from './files.ts'
+import { generatedFiles, programs } from './files.ts'
 
-const help = `npm run man -- DIR [--remove]
+const help = `npm run man -- DIR [--program NAME]... [--remove]
 
 Writes the manual pages of the three programs and their completions for bash and zsh below DIR, and prints each path.
-In /usr/local/share man and both shells find them by themselves. --remove takes them away again.
+In /usr/local/share man and both shells find them by themselves. --program is agent, receiver or fleet: of this one only.
+--remove takes them away again.
 `
 
 async function main(): Promise<number> {
@@ -17,8 +18,11 @@ async function main(): Promise<number> {
   if (values.help) process.stdout.write(help)
   if (values.help) return exit.clean
   if (positionals.length !== 1) throw new UserError(`name one folder\n\n${help}`, exit.usage)
+  const strange = values.program?.find((name) => !programs.includes(name))
+  if (strange !== undefined)
+    throw new UserError(`--program ${strange}: it is one of ${programs.join(', ')}\n\n${help}`, exit.usage)
   const folder = resolve(process.env['INIT_CWD'] ?? '.', positionals[0] as string)
-  for (const { path, text } of await generatedFiles()) {
+  for (const { path, text } of await generatedFiles(values.program)) {
     const file = join(folder, path)
     if (values.remove) rmSync(file, { force: true })
     else save(file, text)
@@ -28,7 +32,11 @@ async function main(): Promise<number> {
 }
 
 function parse() {
-  const options = { help: { type: 'boolean', short: 'h' }, remove: { type: 'boolean' } } as const
+  const options = {
+    help: { type: 'boolean', short: 'h' },
+    remove: { type: 'boolean' },
+    program: { type: 'string', multiple: true },
+  } as const
   try {
     return parseArgs({ options, allowPositionals: true })
   } catch (error) {

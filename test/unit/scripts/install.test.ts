@@ -1,8 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parse } from 'smol-toml'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { AgentConfig } from '../../../packages/agent/src/config.ts'
+import { ReceiverConfig } from '../../../packages/receiver/src/config.ts'
 import { firstMissing } from '../../../scripts/install/lock-file.ts'
 import { ScratchRoot } from '../../support/scratch-root.ts'
 
@@ -69,6 +73,53 @@ describe('what is installed, held against the lock file', () => {
     if (said === undefined) expect(found).toBeUndefined()
     else expect(found).toMatch(said)
   })
+})
+
+describe('the configuration that is written', () => {
+  /** By the step itself: what it calls has to leave its words alone. */
+  function written(side: 'lab-host' | 'receiver', options: string): unknown {
+    const folder = mkdtempSync(join(tmpdir(), 'cis490-written-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const sourced = ['steps', 'machine', side].map((part) => `. ${scripts}/install/${part}.sh`).join('; ')
+    const command = `set -euo pipefail; program=test scratch=${folder}; ${sourced}; ${options}
+      config=${folder}/absent; file_make() { cp "$4" ${folder}/written; }; step 'it' config`
+    expect(spawnSync('bash', ['-c', command], { encoding: 'utf8' })).toMatchObject({ stderr: '', status: 0 })
+    return parse(readFileSync(join(folder, 'written'), 'utf8'))
+  }
+
+  test('of a receiver has the names that were asked for, and not the word of a step', () => {
+    const from = `listen=0.0.0.0:8443 branch=next repo=''; forge=https://forge.lab/spectral/CIS490.git`
+    const config = ReceiverConfig.parse(written('receiver', `names=receiver.lab,192.0.2.7 ${from}; check_source`))
+    expect(config).toMatchObject({
+      listen: '0.0.0.0:8443',
+      ca: { server_names: ['receiver.lab', '192.0.2.7'] },
+      version_gate: { forgejo_url: 'https://forge.lab', repo_owner: 'spectral', repo_name: 'CIS490', branch: 'next' },
+    })
+  })
+
+  test('of a host has its name, its receiver and its certificate where the daemon may write', () => {
+    const config = AgentConfig.parse(written('lab-host', `host=lab-07 receiver=https://receiver.lab:8443 episodes=/srv/episodes`))
+    expect(config).toMatchObject({
+      host: { name: 'lab-07' },
+      receiver: { url: 'https://receiver.lab:8443', key_file: '/var/lib/cis490/agent/tls/host.key' },
+      paths: { episodes: '/srv/episodes' },
+    })
+  })
+})
+
+test('a launcher finds the pinned runtime where an older npm did not link it', () => {
+  const checkout = mkdtempSync(join(tmpdir(), 'cis490-launcher-'))
+  onTestFinished(() => rmSync(checkout, { recursive: true }))
+  const bin = join(checkout, 'packages/agent/bin')
+  const pinned = join(checkout, 'node_modules/node-linux-any/bin')
+  for (const folder of [bin, pinned]) mkdirSync(folder, { recursive: true })
+  cpSync(join(scripts, '../packages/agent/bin/cis490-agent'), join(bin, 'cis490-agent'))
+  const start = (env = {}) =>
+    spawnSync(join(bin, 'cis490-agent'), { encoding: 'utf8', env: { PATH: process.env['PATH'], ...env } })
+  expect(start()).toMatchObject({ status: 3, stderr: expect.stringContaining('/.bin/node is missing: run npm ci in') })
+  writeFileSync(join(pinned, 'node'), '#!/bin/sh\necho pinned\n', { mode: 0o755 })
+  expect(start()).toMatchObject({ status: 0, stdout: 'pinned\n' })
+  expect(start({ CIS490_NODE: '/nowhere/node' })).toMatchObject({ status: 3, stderr: expect.stringContaining('/nowhere/node') })
 })
 
 describe.skipIf(!ScratchRoot.possible())('on a machine', () => {

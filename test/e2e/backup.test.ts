@@ -96,6 +96,16 @@ it('a backup while uploads run holds all that was acknowledged before; a second 
   })
 })
 
+it('who was thrown out stays out after a restore', async () => {
+  const thrownOut = await run(receiver.stateDir, 'revoke', 'lab-99', '--reason', 'stolen')
+  expect(thrownOut.code).toBe(0)
+  const state = join(site.root, 'restored-revoked')
+  expect((await run(receiver.stateDir, 'backup', backup)).code).toBe(0)
+  expect((await run(state, 'restore', backup)).code).toBe(0)
+  const list = await run(state, 'revoke', '--list', '--json')
+  expect(list.stdout).toContain('lab-99')
+})
+
 it('a store that was restored goes on: replays get their first receipts, and the chain has no gap', async () => {
   const state = join(site.root, 'restored-2')
   const first = await send('b-1')

@@ -45,6 +45,9 @@ const contract: Record<string, [status: number, lane: Consequence]> = {
   'upload-gone': [404, 'create-anew'],
   'mismatching-upload-offset': [409, 'resume'],
   'store-full': [507, 'retry-slowly'],
+  'join-refused': [401, 'none'],
+  'bad-csr': [400, 'none'],
+  'ca-unavailable': [503, 'none'],
 }
 
 test('every code has the status and the lane of the contract, and there is no other code', () => {

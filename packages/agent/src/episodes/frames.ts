@@ -7,8 +7,8 @@ import { compress } from '@mongodb-js/zstd'
 
 /** Bytes of input in one frame. A reader may hold a whole frame in memory. */
 export const frameBytes = 1 << 20
-/** Blocks whose frame is not written yet: libuv's four threads stay busy while one is hashed and written. The bytes do not depend on it. */
-const defaultInFlight = 8
+/** Blocks whose frame is not written yet: the four threads stay busy while one is hashed and written, and memory stays flat. The bytes do not depend on it. */
+const defaultInFlight = 5
 /** Bytes that are written before the disk is asked to begin with them: the sync at the end then finds little left to do. */
 const flushBytes = 64 << 20
 
@@ -87,7 +87,7 @@ export class FrameWriter {
     await before
     const frame = await compressed
     this.#free.push(block)
-    // The write runs on another thread while this one hashes.
+    // A large one is written on another thread while this one hashes.
     const written = writeAll(this.#file, frame)
     this.#hash.update(frame)
     await written

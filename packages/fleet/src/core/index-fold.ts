@@ -1,4 +1,7 @@
-/** Folds lines of the index into the stored episodes of each host: rows of the receiver's own shape from their bytes, all others by way of the JSON parser. */
+/**
+ * Folds lines of the index into the stored episodes of each host: rows of the receiver's own shape from their bytes, all others by way of the JSON parser.
+ * Few rows go by the parser too: it is native code, while the reading of bytes is fast only once it was compiled, thousands of rows later.
+ */
 
 import { type Accepted, acceptedOf, canonicalHost, foldAccepted, noteAccepted } from './accepted.ts'
 import { CanonicalRow } from './canonical-row.ts'
@@ -13,6 +16,8 @@ interface Host {
 }
 
 const newline = 0x0a
+/** Bytes of a block up to which nothing is won by reading them one by one. */
+const fewBytes = 1 << 20
 
 /** The map must not be changed by others between two calls. */
 export class IndexFold {
@@ -23,16 +28,26 @@ export class IndexFold {
     const name = canonicalHost(text)
     return name === undefined ? undefined : { name, accepted: undefined }
   })
+  readonly #few: number
   #bytes: Uint8Array | undefined
   #row!: CanonicalRow
 
-  /** @param accepted changed in place */
-  constructor(accepted: Map<string, Accepted>) {
+  /**
+   * @param accepted changed in place
+   * @param few bytes of a block up to which its rows go by the parser
+   */
+  constructor(accepted: Map<string, Accepted>, few = fewBytes) {
     this.#accepted = accepted
+    this.#few = few
   }
 
   /** @param bytes complete lines up to `end`, and `slack` readable bytes behind it */
   take(bytes: Uint8Array, end: number, limit: TimeLimit): void {
+    if (end > this.#few) this.#takeMany(bytes, end, limit)
+    else for (let from = 0; from < end; ) from = this.#takeOther(bytes, from, limit)
+  }
+
+  #takeMany(bytes: Uint8Array, end: number, limit: TimeLimit): void {
     if (bytes !== this.#bytes) this.#row = new CanonicalRow(bytes)
     this.#bytes = bytes
     const row = this.#row

@@ -5,8 +5,17 @@ import { makeDir, moveOver, removeFile, replaceFile, writeAll } from '@cis490/sh
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import { readTail } from '@cis490/shared/node/tail.ts'
 
-/** Prunes first: what they took out is no longer missed. */
-const single = ['prunes.jsonl', 'taints.jsonl', 'losses.jsonl', 'alerts.jsonl', 'rejects.jsonl', 'rejects.jsonl.1']
+/** Prunes first: what they took out is no longer missed. Who was thrown out stays out after a restore. */
+const single = [
+  'prunes.jsonl',
+  'revoked.jsonl',
+  join('ca', 'issued.jsonl'),
+  'taints.jsonl',
+  'losses.jsonl',
+  'alerts.jsonl',
+  'rejects.jsonl',
+  'rejects.jsonl.1',
+]
 
 export async function carryRowFiles(from: string, to: string): Promise<void> {
   const events = (await names(join(from, 'events'))).filter((name) => name.endsWith('.jsonl'))

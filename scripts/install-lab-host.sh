@@ -79,6 +79,7 @@ install_all() {
   check_all
   refuse_problems
   step "$(packages_title)" packages
+  bus_is || step 'bus of systemd' bus
   step "user and group $user" user
   step "checkout at $home" checkout
   step "checkout belongs to $user" owner

@@ -51,6 +51,13 @@ packages_make() {
   apt-get install -y -q --no-install-recommends $(missing_packages)
 }
 
+# The package alone does not start it everywhere.
+bus_is() { ! systemd_runs || [ -S /run/dbus/system_bus_socket ]; }
+bus_make() {
+  systemctl daemon-reload
+  systemctl start dbus.socket
+}
+
 user_is() { getent passwd "$user" >/dev/null && getent group "$user" >/dev/null; }
 user_make() {
   getent group "$user" >/dev/null || groupadd --system "$user"

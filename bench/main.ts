@@ -27,7 +27,7 @@ ${[
   --rounds N     interleaved rounds, of which the medians count
   --quick        tiny amounts: does it run? Nothing is held against the goals
   --size, --rows of a body, an episode, an index, where a bench has one
-  --peers A,B    compare with these only
+  --peers A,B    compare with these only: starlette, caddy+starlette, nginx, tus, "naive node"; wc -l, readline, DuckDB
   --plain-sha    without the processor's instructions for SHA-256, which not every machine has
   --json [FILE]  the whole as one JSON document
   --plot FILE    the goals as an SVG

@@ -1,5 +1,6 @@
 /** What the command line asks of a bench, and how it is read. */
 import { parseArgs } from 'node:util'
+import { nearest } from '@cis490/shared/nearest.ts'
 import { exit, UserError } from '@cis490/shared/node/cli.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { parseSize } from '@cis490/shared/size.ts'
@@ -27,6 +28,9 @@ export interface CommandLine extends BenchOptions {
   readonly plainSha: boolean
 }
 
+/** Whoever can take part in a bench beside ours and what it is always held against. */
+export const peerNames = ['starlette', 'caddy+starlette', 'nginx', 'tus', 'naive node', 'wc -l', 'readline', 'DuckDB']
+
 export function readCommandLine(argv: readonly string[], known: readonly string[]): CommandLine {
   const { values, positionals } = parse(withJsonTarget(argv, known))
   const count = (text: string | undefined, option: string) => {
@@ -44,12 +48,19 @@ export function readCommandLine(argv: readonly string[], known: readonly string[
     quick: values.quick,
     size,
     rows: count(values.rows, 'rows'),
-    peers: values.peers?.split(',').map((name) => name.trim()),
+    peers: values.peers?.split(',').map((name) => peerCalled(name.trim())),
     json: values.json,
     plot: values.plot,
     costs: values.costs,
     plainSha: values['plain-sha'],
   }
+}
+
+function peerCalled(name: string): string {
+  if (peerNames.includes(name)) return name
+  const meant = nearest(name, peerNames, 1)[0]
+  const hint = meant === undefined ? `one of ${peerNames.join(', ')}` : `did you mean "${meant}"?`
+  throw new UserError(`--peers "${name}" is no competitor; ${hint}`, exit.usage)
 }
 
 /** `--json` alone means stdout; a word after it that names no bench is the file. */

@@ -10,6 +10,7 @@ export function lowerHostName(name: string): string {
 /** @returns the lower-cased name, as the schema `HostName` gives it; undefined where it is none */
 export function readHostName(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined
-  const name = lowerHostName(value)
+  // Nearly all are lower-case as they stand.
+  const name = hostNamePattern.test(value) ? value : lowerHostName(value)
   return hostNamePattern.test(name) && !name.includes('..') ? name : undefined
 }

@@ -16,13 +16,18 @@ test('rounds are five, one where it only has to run', () => {
 })
 
 test('sizes, rows and peers are read', () => {
-  expect(read('large --size 2GiB --rows 10 --peers a,b')).toMatchObject({ size: 2 * 2 ** 30, rows: 10, peers: ['a', 'b'] })
+  expect(read('large --size 2GiB --rows 10 --peers tus,nginx')).toMatchObject({
+    size: 2 * 2 ** 30,
+    rows: 10,
+    peers: ['tus', 'nginx'],
+  })
 })
 
 test.each([
   ['large --rounds 0', '--rounds "0" is no number of 1 and more'],
   ['large --rows many', '--rows "many" is no number of 1 and more'],
   ['large --size big', '--size "big" is no size; write it like 2GiB'],
+  ['large --peers tus,naive', '--peers "naive" is no competitor; did you mean "naive node"?'],
   ['large --sizes 1', "Unknown option '--sizes'"],
 ])('%s is a mistake that is told', (line, message) => {
   expect(() => read(line)).toThrow(message)

@@ -54,7 +54,7 @@ test('a small body goes out at once, on from where the file ends, and its memory
   const ends: number[] = []
   const writer = new BatchWriter(file, 7, (written) => ends.push(written))
   const chunks = ['so ', 'small'].map((text) => Buffer.from(Uint8Array.from(Buffer.from(text)).buffer))
-  for (const chunk of chunks) writer.take(chunk)
+  for (const chunk of chunks) void writer.take(chunk)
   expect(writer.flushAtOnce()).toBeUndefined()
   expect([await readFile(path, 'utf8'), writer.written, ends, writer.gathered]).toEqual(['before so small', 15, [15], []])
   expect(chunks.filter(({ length }) => length > 0)).toEqual([])
@@ -68,7 +68,7 @@ testOnTinyDisk(
     writeFileSync(join(disk, 'filler'), Buffer.alloc((bavail - 1) * bsize))
     await using file = await open(join(disk, 'small'), 'wx+')
     const writer = new BatchWriter(file, 0, () => undefined)
-    writer.take(fresh(3 * bsize, 1))
+    void writer.take(fresh(3 * bsize, 1))
     expect(writer.flushAtOnce()).toMatchObject({ code: 'ENOSPC' })
     expect([writer.written, (await file.stat()).size]).toEqual([bsize, bsize])
     expect(() => writer.take(fresh(1, 1))).toThrow('ENOSPC')

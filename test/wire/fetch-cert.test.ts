@@ -180,11 +180,13 @@ describe('renewing', () => {
     const at = new Date().toISOString()
     const row = { at, host: HostName.parse(host.name), reason: 'lost', by: 'ada' }
     await appendRevoked(joinPath(receiver.store, 'revoked.jsonl'), row)
-    // The receiver looks at the list now and then: until then it renews.
+    // The receiver looks at the list now and then.
+    await using client = makeClient(host.config)
     await eventually(
-      () => renewIfDue(renewing(host), 'now'),
-      ({ did }) => did === 'failed',
+      () => client.gate(),
+      (answer) => answer.kind === 'answer' && answer.status === 403,
     )
+    await renewIfDue(renewing(host), 'now')
     const before = host.cert()
     expect(await renewIfDue(renewing(host), 'now')).toMatchObject({
       did: 'failed',

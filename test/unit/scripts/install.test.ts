@@ -219,7 +219,8 @@ describe.skipIf(!ScratchRoot.possible())('on a machine', () => {
     const broken = root.run(`setfacl -Rbk ${episodes}; ${record}; ${remove}`)
     expect(broken.status).toBe(1)
     const { stdout } = root.run(`echo '#' >> ${unit}; systemctl --root=/ disable -q cis490-doctor-check.timer
-      ${host} --recorder-user recorder --node "$(readlink -f /opt/cis490/node_modules/.bin/node)"; ${remove} && echo removed`)
+      install -D "$(readlink -f /opt/cis490/node_modules/.bin/node)" /usr/local/lib/own/bin/node
+      ${host} --recorder-user recorder --node /usr/local/lib/own/bin/node; ${remove} && echo removed`)
     expect(stdout).toMatch(/^removed$/m)
     expect(stdout).toMatch(/^already +cis490-doctor-check.timer \(disabled on this machine: sudo systemctl enable/m)
     expect(lines(stdout)['done']?.join('\n')).toContain('cis490-orchestrator.service')

@@ -20,6 +20,8 @@ unit=${CIS490_UNIT:-cis490-orchestrator} reporter=cis490-doctor-check
 user=${CIS490_USER:-cis490}
 # Seconds: in which the new version has to be healthy, and for how long; in which running transfers have to end a part; in which
 # the daemon sees a pause.
+# The unit may take five minutes to start, with a large outbox.
+start_patience=${CIS490_START_PATIENCE:-330}
 patience=${CIS490_PATIENCE:-90} settle=${CIS490_SETTLE:-5} lull=${CIS490_LULL:-600} notice=${CIS490_NOTICE:-2}
 most_tries=3
 

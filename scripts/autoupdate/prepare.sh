@@ -39,7 +39,9 @@ step_allow() { # --now or run
   told=$(as_user timeout 60 "$checkout/$agent" update-allowed --json --commit "$to" --config "$config" 2>&1)
   case $? in
   0) ;;
-  1) finish held "$(sed -n 's/^ *"text": "\(.*\)",*$/\1/p' <<<"$told" | head -n 1)" ;;
+  # A program that cannot even load ends with 1 too, and says nothing of the kind.
+  1) grep -q '"allowed": *false' <<<"$told" || finish failed "the agent of ${from:0:12} does not run: $(tail -n 1 <<<"$told")"
+    finish held "$(sed -n 's/^ *"text": "\(.*\)",*$/\1/p' <<<"$told" | head -n 1)" ;;
   *) [ "$(value_of update wave 0)" = 0 ] || finish held 'nobody can tell whether it is the turn of this wave' ;;
   esac
 }
@@ -88,6 +90,8 @@ from_bundle() {
     --dump-header "$archive.head" "$url/v1/bundles/$to.tar.zst" <<<"$options" || return
   grep -i '^etag:' "$archive.head" | grep -q "$(sha256sum "$archive" | cut -d' ' -f1)" ||
     { reason='bundle: its bytes are not those of its ETag' && return 1; }
+  # Of an npm that was ended in the middle.
+  rm -rf "$new/node_modules" "$new"/packages/*/node_modules
   attempt 'bundle' as_user tar --use-compress-program=zstd --extract --file "$archive" --directory "$new" \
     --strip-components=1 --skip-old-files || return
   rm -f "$archive" "$archive.head"
@@ -107,7 +111,8 @@ step_modules() {
 quick() { # tree
   local told
   told=$(as_user timeout 60 "$1/$agent" doctor --only quick --nagios --config "$config" 2>&1)
-  [ $? -le 1 ] && return
+  # The line is the proof: a program that cannot even load ends with 1 too.
+  [ $? -le 1 ] && [[ $told =~ ^(OK|WARNING)\ -\  ]] && return
   reason="doctor of ${to:0:12}: $(head -n 1 <<<"$told" | cut -d'|' -f1)"
   return 1
 }

@@ -2,6 +2,13 @@
 # Steps of autoupdate.sh from the last moment of the old version to the first of the new one, and the way back. From step_journal
 # to step_settle there is a journal: whatever is cut short in between is undone by `undo`.
 
+# Also while it starts, or waits to be started again: it has the tree's files open.
+is_up() {
+  local state
+  state=$(systemctl is-active "$unit" 9>&- 2>/dev/null) && return
+  [[ $state =~ ^(activating|reloading|deactivating)$ ]]
+}
+
 is_active() {
   systemctl is-active --quiet "$unit" 9>&- 2>/dev/null
 }
@@ -39,7 +46,7 @@ resume() {
 step_lull() {
   local pid deadline=$((SECONDS + lull))
   active=no
-  is_active || return 0
+  is_up || return 0
   active=yes
   is_paused || as_user "$checkout/$agent" pause --for "$((lull + 300))s" --reason 'an update' --config "$config" >/dev/null 2>&1
   pid=$(systemctl show --property=MainPID --value "$unit" 9>&-)
@@ -73,7 +80,7 @@ step_swap() {
 }
 
 step_start() {
-  [ "$active" = no ] || attempt "${to:0:12} does not start" timeout "$patience" systemctl start "$unit" 9>&- ||
+  [ "$active" = no ] || attempt "${to:0:12} does not start" timeout "$start_patience" systemctl start "$unit" 9>&- ||
     undo rolled-back "$reason"
 }
 
@@ -106,8 +113,8 @@ undo() { # outcome reason
   read -r from to active <"$journal"
   if [ ! -e "$checkout" ]; then
     mv -T "$old" "$checkout"
-  elif [ "$(git_in "$checkout" rev-parse HEAD)" = "$to" ]; then
-    ! is_active || systemctl stop "$unit" 9>&-
+  elif [ "$(git_in "$checkout" rev-parse HEAD)" != "$from" ]; then
+    ! is_up || systemctl stop "$unit" 9>&-
     # An exchange whose second rename is missing left the old tree under the new one's name.
     [ -e "$old" ] || where=$new
     rm -rf "$failed"

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Fails where the library is not that of this version; commands that the file `broken` names fail. */
+/** Fails where the library is not that of this version; commands that the file `broken` names end with 1, as Node does for a program that it cannot load. */
 const launcher = `#!/bin/bash -p
 root=$(readlink -f "$(dirname "$(readlink -f "$0")")/../../..")
 if ! cmp -s "$root/version" "$root/node_modules/cis490-part/version"; then
@@ -13,10 +13,11 @@ if ! cmp -s "$root/version" "$root/node_modules/cis490-part/version"; then
 fi
 if grep -qx "$1" "$root/broken"; then
   echo "this version cannot $1" >&2
-  exit 70
+  exit 1
 fi
 case "$CIS490_TRIAL_BRIEF $1" in
-"yes doctor" | "yes pause") exit 0 ;;
+"yes doctor") echo "OK - a stand-in | fail=0" ;;
+"yes pause") exit 0 ;;
 "yes update-allowed") exit 3 ;;
 esac
 exec "$CIS490_TRIAL_NODE" "$CIS490_TRIAL_PROGRAM/packages/agent/src/main.ts" "$@"

@@ -50,6 +50,13 @@ describe('a host that updates itself', () => {
     expect([trial.result()['outcome'], trial.systemctl('is-active')]).toEqual(['updated', true])
   })
 
+  test('a version that cannot even load is not taken: its exit code is that of a doctor with findings', async () => {
+    const old = trial.head()
+    trial.publish({ broken: ['doctor'] })
+    expect((await trial.update({ env: brief })).code).toBe(1)
+    expect([trial.result()['outcome'], trial.head()]).toEqual(['refused', old])
+  })
+
   test('a way back that is cut at its end leaves the daemon running: it starts before the journal goes', async () => {
     const old = trial.head()
     trial.publish({ broken: ['run'] })

@@ -77,6 +77,16 @@ test('what is left of an old exchange does not replace a certificate that was pu
   expect(readPair(there.files).cert).toBe(after.certPem.trim())
 })
 
+test('a crash between key and certificate does not throw away the one that fits, though the old one ends later', async () => {
+  const there = place()
+  writeFileSync(there.files.cert_file, after.certPem)
+  writeFileSync(there.files.key_file, before.keyPem)
+  writeFileSync(there.newCert, before.certPem)
+  expect(await finishSwap(there.files)).toBe(true)
+  expect(readFileSync(there.files.cert_file, 'utf8')).toBe(before.certPem)
+  expect(fits(readPair(there.files))).toBe(true)
+})
+
 test('readers see one pair or the other while it is replaced over and over', async () => {
   const { files } = place()
   let done = false

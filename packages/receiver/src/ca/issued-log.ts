@@ -27,6 +27,8 @@ const keptMs = 31 * 86_400_000
 
 export class IssuedLog implements AsyncDisposable {
   #journal: Journal
+  /** One for all who come while it runs: a second would cut off what was appended after the first. */
+  #reopening: Promise<void> | undefined
   /** Fingerprint to when its host joined and when it ends, ms. */
   readonly #known = new Map<string, { joinedAt: number; endsAt: number }>()
 
@@ -52,9 +54,18 @@ export class IssuedLog implements AsyncDisposable {
 
   async append(row: IssuedRow): Promise<void> {
     // After a full disk: the next host need not wait for a restart.
-    if (this.#journal.broken) this.#journal = await this.#journal.reopen()
+    if (this.#journal.broken) {
+      this.#reopening ??= this.#reopen().finally(() => {
+        this.#reopening = undefined
+      })
+      await this.#reopening
+    }
     await this.#journal.append(row)
     this.#note(row)
+  }
+
+  async #reopen(): Promise<void> {
+    this.#journal = await this.#journal.reopen()
   }
 
   forget(now: number): void {

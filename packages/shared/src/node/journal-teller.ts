@@ -23,8 +23,16 @@ export class JournalTeller {
   tell(line: Readonly<Record<string, unknown>>): void {
     const entry = catalogued(line['msg'])
     if (!entry || this.#unheard || this.#running >= mostChildren) return
-    this.#running += 1
+    try {
+      this.#hand(journalFields(entry, line))
+    } catch {
+      // No descriptor or no memory for a child: whoever logs must not fail with it.
+    }
+  }
+
+  #hand(fields: ReturnType<typeof journalFields>): void {
     const child = spawn('sh', ['-c', script], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] })
+    this.#running += 1
     child.unref()
     const ended = () => {
       this.#running -= 1
@@ -34,10 +42,11 @@ export class JournalTeller {
       this.#unheard = true
       ended()
     })
-    const pipe = child.stdio[3] as (Writable & { unref?: () => void }) | null
+    // Not there where the child could not be started for want of a descriptor.
+    const pipe = child.stdio?.[3] as (Writable & { unref?: () => void }) | null | undefined
     // Whoever reads it may be gone.
     pipe?.on('error', () => undefined)
     pipe?.unref?.()
-    pipe?.end(journalFields(entry, line))
+    pipe?.end(fields)
   }
 }

@@ -122,6 +122,30 @@ test('a crash between key and certificate of the successor leaves no third key',
   expect((await loadAuthorities(made.ca)).map(({ hasKey }) => hasKey)).toEqual([true, true])
 })
 
+test('a CA that is not there makes no second one while certificates of it live; asked for, one is made', async () => {
+  const made = settings()
+  await tendCa(made, now)
+  const iso = (ms: number) => new Date(ms).toISOString()
+  writeFileSync(
+    join(made.stateDir, 'ca', 'issued.jsonl'),
+    `${JSON.stringify({
+      at: iso(now),
+      host: 'lab-07',
+      serial: '01',
+      fingerprint: 'a'.repeat(64),
+      not_after: iso(now + lifetime),
+      by: 'token',
+      joined_at: iso(now),
+    })}\n`,
+  )
+  for (const path of [made.ca.cert_file, made.ca.key_file]) rmSync(path)
+  await expect(tendCa(made, now + day)).rejects.toThrow(
+    /ca\.crt: it is not there, and 1 certificate of its CA still lives: restore it/,
+  )
+  expect(existsSync(made.ca.cert_file)).toBe(false)
+  expect((await tendCa(made, now + 31 * day)).events).toContain('ca-made')
+})
+
 test('a lost key makes no new CA unasked; asked for, the old one goes on vouching', async () => {
   const made = settings()
   const first = (await tendCa(made, now)).pin

@@ -1,9 +1,11 @@
 /** Makes what is missing or due: the CA, its successor, the server certificate. One process at a time; whoever calls again finds nothing left to do. */
+import { counted } from '@cis490/shared/counted.ts'
 import { ConfigError } from '@cis490/shared/node/config-file.ts'
 import { makeDir } from '@cis490/shared/node/durable.ts'
 import { type ProcessLock, takeLock } from '@cis490/shared/node/process-lock.ts'
 import { authorityPlan, serverPlan } from '../core/ca-plan.ts'
 import { type AuthorityFiles, addAuthority, type KnownAuthority, keepAuthorities, loadAuthorities } from './authority-files.ts'
+import { readIssued } from './issued-log.ts'
 import { caPaths } from './paths.ts'
 import { makeServerCertificate, serverFacts } from './server-certificate.ts'
 
@@ -34,6 +36,7 @@ export async function tendCa(settings: CaSettings, now: number, force = false): 
   const events: CaEvent[] = []
   const before = await loadAuthorities(settings.ca)
   const plan = authorityPlan(before, now, settings.ca.lifetime)
+  if (before.length === 0 && !force) await refuseIfLost(settings, now)
   if (plan.successor === 'due' || force) {
     await addAuthority(settings.ca, now)
     events.push(before.length === 0 ? 'ca-made' : 'successor-made')
@@ -49,6 +52,15 @@ export async function tendCa(settings: CaSettings, now: number, force = false): 
   }
   if (await tendServer(settings, now)) events.push('server-certificate')
   return { ...(await present(settings, now)), events }
+}
+
+/** A folder that is not mounted must not become a second CA, which no host of the first believes. @throws ConfigError */
+async function refuseIfLost({ stateDir, ca }: CaSettings, now: number): Promise<void> {
+  const living = (await readIssued(caPaths(stateDir).issued)).filter(({ not_after }) => Date.parse(not_after) > now)
+  if (living.length === 0) return
+  throw new ConfigError(
+    `${ca.cert_file}: it is not there, and ${counted(living.length, 'certificate')} of its CA still ${living.length === 1 ? 'lives' : 'live'}: restore it with its key, or give it up by cis490-receiver ca init --successor`,
+  )
 }
 
 /** What there is, nothing made. @throws ConfigError */

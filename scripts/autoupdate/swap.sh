@@ -109,16 +109,20 @@ cut='cut short before it was found healthy'
 
 # What is known to work comes back. May be cut short itself, anywhere, and begun again.
 undo() { # outcome reason
-  local where=$old
+  local where=$old here
   read -r from to active <"$journal"
+  here=$(git_in "$checkout" rev-parse HEAD 2>/dev/null)
   if [ ! -e "$checkout" ]; then
     mv -T "$old" "$checkout"
-  elif [ "$(git_in "$checkout" rev-parse HEAD)" != "$from" ]; then
+  # Whose commit nobody can read is the new one only where the old one stands aside.
+  elif [ "$here" = "$to" ] || { [ "$here" != "$from" ] && [ -e "$old" ]; }; then
     ! is_up || systemctl stop "$unit" 9>&-
     # An exchange whose second rename is missing left the old tree under the new one's name.
     [ -e "$old" ] || where=$new
     rm -rf "$failed"
     swap "$where" "$failed"
+  else
+    [ "$here" = "$from" ]
   fi || { say 3 "the way back failed: $old is the tree that worked, $checkout its place" && exit 3; }
   sync "$work" "$(dirname "$checkout")"
   [ "$1" != rolled-back ] || [ "$2" = "$cut" ] || put "$tried" "$to $most_tries $2"

@@ -12,7 +12,7 @@ export function steps(): string[] {
 }
 
 const swapCommands = 7
-const undoCommands = 22
+const undoCommands = 24
 
 export interface Point {
   /** As cut.bash has it. */

@@ -1,5 +1,5 @@
 /** The updater against a real git, npm, daemon and receiver, with one cut; at every point: `npm run updates`. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -55,6 +55,25 @@ describe('a host that updates itself', () => {
     trial.publish({ broken: ['doctor'] })
     expect((await trial.update({ env: brief })).code).toBe(1)
     expect([trial.result()['outcome'], trial.head()]).toEqual(['refused', old])
+  })
+
+  test('the way back needs no commit of a damaged new tree, and takes none for the new one before the swap', async () => {
+    const old = trial.head()
+    const head = join(trial.checkout, '.git/HEAD')
+    trial.publish()
+    await trial.update({ cut: 'after:step_swap', env: brief })
+    rmSync(head)
+    await trial.repair()
+    expect([trial.faults([old]), trial.result()['outcome']]).toEqual([[], 'rolled-back'])
+
+    trial.publish()
+    await trial.update({ cut: 'after:step_journal', env: brief })
+    renameSync(head, `${head}.away`)
+    await trial.repair()
+    renameSync(`${head}.away`, head)
+    expect(trial.faults([old])).toEqual([])
+    await trial.repair()
+    expect([trial.faults([old]), trial.result()['outcome']]).toEqual([[], 'rolled-back'])
   })
 
   test('a way back that is cut at its end leaves the daemon running: it starts before the journal goes', async () => {

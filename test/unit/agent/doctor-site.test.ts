@@ -58,6 +58,13 @@ test('what does not end is unknown, and goes with its children', { timeout: 10_0
   expect(await ended).toBe('')
 })
 
+test('a plugin that ended, and left something running that held its output, ended the doctor', async () => {
+  const dir = folder({ 'left behind': 'setsid sleep 2 & echo "OK - fine | age=3s"' })
+  const [ended, late] = await Promise.all([run(dir), run(dir, 200)])
+  expect(ended).toMatchObject([{ outcome: 'pass', text: 'OK - fine', perfdata: 'left_behind_age=3s' }])
+  expect(late).toMatchObject([{ outcome: 'unknown', text: 'no result within 0.2 s' }])
+})
+
 test('what others can change is not run, nor what is not executable; what packages leave behind is no check', async () => {
   const marker = join(scratchDir(), 'ran')
   const dir = folder({ open: `touch ${marker}` }, 0o757)

@@ -61,6 +61,8 @@ const mostOutput = 64 * 1024
 const longestText = 500
 /** A report with many checks has to fit what the receiver takes. */
 const mostPerfdata = 30
+/** Milliseconds after its end in which the output of a plugin is read to its end: something that it left running may hold it open. */
+const outputGrace = 500
 
 async function runPlugin(path: string, name: string, signal: AbortSignal): Promise<Finding> {
   // A process group of its own: a plugin that hangs goes with its children.
@@ -71,17 +73,32 @@ async function runPlugin(path: string, name: string, signal: AbortSignal): Promi
     child[stream].setEncoding('utf8').on('data', (text: string) => {
       if (said[stream].length < mostOutput) said[stream] += text
     })
-  const kill = () => {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
-  }
+  const kill = () => killGroup(child.pid)
   signal.addEventListener('abort', kill, { once: true })
   const { promise, resolve } = Promise.withResolvers<Finding>()
   child.on('error', (error) => resolve({ outcome: 'unknown', text: `cannot run it: ${messageOf(error)}` }))
+  let late: NodeJS.Timeout | undefined
+  child.on('exit', () => {
+    late = setTimeout(() => {
+      child.stdout.destroy()
+      child.stderr.destroy()
+    }, outputGrace)
+  })
   child.on('close', (code, killed) => resolve(findingOf(name, code, killed, said)))
   try {
     return await promise
   } finally {
+    clearTimeout(late)
     signal.removeEventListener('abort', kill)
+  }
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // It ended by itself.
   }
 }
 
@@ -100,6 +117,8 @@ function findingOf(
     outcome,
     text: `${foreign ? `${ending}, which no plugin does: ` : ''}${words}`.slice(0, longestText),
     data: { exit_code: code },
-    perfdata: perfdata.slice(0, mostPerfdata).map((one) => withPrefix(`${name}_`, one.slice(0, longestText))),
+    perfdata: perfdata
+      .slice(0, mostPerfdata)
+      .map((one) => withPrefix(`${name.replaceAll(/[\s'=|]/g, '_')}_`, one.slice(0, longestText))),
   }
 }

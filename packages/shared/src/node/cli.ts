@@ -4,6 +4,7 @@ import { printableLines } from '../printable.ts'
 import { ConfigError } from './config-file.ts'
 import { messageOf } from './errno.ts'
 import { explainErrno } from './errno-text.ts'
+import { isJournal } from './journal-stream.ts'
 
 export const exit = { clean: 0, findings: 1, usage: 2, undetermined: 3, config: 78 } as const
 
@@ -74,16 +75,19 @@ export function beginOutput(): void {
 function report(name: string, error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exit.clean : exit.usage
   if (error instanceof ConfigError) {
-    process.stderr.write(`${name}: bad configuration\n${shown(error)}\n`)
+    complain(`${name}: bad configuration\n${shown(error)}`)
     return exit.config
   }
-  if (error instanceof UserError) {
-    process.stderr.write(`${name}: ${shown(error)}\n`)
-    return error.exitCode
-  }
-  process.stderr.write(`${name}: ${shown(error)}\n`)
-  if (process.env['CIS490_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  complain(`${name}: ${shown(error)}`)
+  if (error instanceof UserError) return error.exitCode
+  if (process.env['CIS490_DEBUG'] && error instanceof Error) complain(error.stack ?? '')
   return exit.undetermined
+}
+
+/** In the journal each line is an error, or who asks for errors alone would not see why a unit failed. */
+function complain(text: string): void {
+  const priority = isJournal(process.stderr) ? '<3>' : ''
+  for (const line of text.split('\n')) process.stderr.write(`${priority}${line}\n`)
 }
 
 /** A message may quote what came from outside. */

@@ -1,8 +1,8 @@
 /** pino to a stream: `<N>` before each line under the journal, readable text on a terminal, bare JSON else. */
-import { fstatSync } from 'node:fs'
 import { styleText } from 'node:util'
 import { type Logger, pino } from 'pino'
 import { printable, printableLines } from '../printable.ts'
+import { isJournal } from './journal-stream.ts'
 import { JournalTeller } from './journal-teller.ts'
 
 export type { Logger } from 'pino'
@@ -13,20 +13,8 @@ export type LogStyle = 'journal' | 'text' | 'json'
 
 /** @param stream where the lines go: a daemon's stdout, a one-shot command's stderr */
 export function logStyle(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv = process.env): LogStyle {
-  if (isJournal(stream, env['JOURNAL_STREAM'])) return 'journal'
+  if (isJournal(stream, env)) return 'journal'
   return stream.isTTY ? 'text' : 'json'
-}
-
-/** A shell of a desktop inherits the variable of the service that began it: only device and inode say whether this stream is the journal's. */
-function isJournal(stream: NodeJS.WriteStream, told: string | undefined): boolean {
-  const { fd } = stream as { fd?: number }
-  if (!told || fd === undefined) return false
-  try {
-    const { dev, ino } = fstatSync(fd, { bigint: true })
-    return told === `${dev}:${ino}`
-  } catch {
-    return false
-  }
 }
 
 /**

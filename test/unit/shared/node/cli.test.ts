@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
@@ -39,6 +39,18 @@ test('an unknown key is 78 with file, line and key', () => {
   const { status, stderr } = run('check-config', '--config', path)
   expect(status).toBe(78)
   expect(stderr).toBe(`cis490-receiver: bad configuration\n${path}:2: unknown key limits.bodys; did you mean limits.bodies?\n`)
+})
+
+test('why a unit failed was no error in the journal', () => {
+  const dir = scratchDir()
+  const journal = openSync(join(dir, 'journal'), 'a')
+  const { dev, ino } = fstatSync(journal)
+  const env = { ...process.env, JOURNAL_STREAM: `${dev}:${ino}` }
+  const { status } = spawnSync(bin, ['serve', '--config', join(dir, 'none.toml')], { env, stdio: ['ignore', 'ignore', journal] })
+  closeSync(journal)
+  const lines = readFileSync(join(dir, 'journal'), 'utf8').trimEnd().split('\n')
+  expect([status, lines[0], lines.length]).toEqual([78, '<3>cis490-receiver: bad configuration', 2])
+  expect(lines[1]).toMatch(/^<3>cannot read the configuration /)
 })
 
 test.each([['--help'], ['--version'], ['serve', '--help']])('asking for %s is no mistake: 0', (...args) => {

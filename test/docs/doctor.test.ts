@@ -1,7 +1,7 @@
 import { AgentConfig } from '@cis490/agent/config.ts'
 import { expect, test } from 'vitest'
 import { hostChecks } from '../../packages/agent/src/commands/host-checks.ts'
-import { breakagesIn } from '../support/broken.ts'
+import { breakagesIn, command } from '../support/broken.ts'
 import { codeWord, read, repositoryFiles, section, tableRows } from './documents.ts'
 
 test('OPERATIONS.md says of every check of the doctor what it looks at, in their order, and of no others', async () => {
@@ -24,4 +24,13 @@ test('every outcome that the table names is seen in a test that breaks the thing
   )
   expect(told.length).toBeGreaterThan(30)
   expect([...broken].toSorted()).toEqual(told.toSorted())
+})
+
+test('whatever a check may say that mends it has a command in it', () => {
+  const sources = repositoryFiles().filter((file) => /^packages\/agent\/src\/doctor\/.*\.ts$/.test(file))
+  const remedies = sources.flatMap((file) =>
+    [...read(file).matchAll(/\bremedy:\s*(?:'([^\n]*)'|`([^\n]*)`)/g)].map((found) => found[1] ?? found[2] ?? ''),
+  )
+  expect(remedies.length).toBeGreaterThan(30)
+  expect(remedies.filter((remedy) => !command.test(remedy))).toEqual([])
 })

@@ -25,7 +25,7 @@ test('a pause holds the daemon back, is shown, and its end is seen within second
   expect(doctor.results.find((result) => result.code === 'shipping')).toMatchObject({
     outcome: 'warn',
     text: expect.stringContaining('calibration run'),
-    remedy: 'cis490-agent resume',
+    remedy: 'sudo cis490-agent resume',
   })
   expect(await bed.index()).toEqual([])
 

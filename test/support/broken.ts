@@ -14,7 +14,7 @@ export interface Breakage {
 }
 
 /** Words that begin what can be given to a shell. */
-const command =
+export const command =
   /(?:^|[\s(])(?:sudo|sudoedit|cis490-agent|systemctl|journalctl|timedatectl|df|du|ls|ps|curl|openssl|getent|findmnt|git|cd|echo) \S/
 
 /** @param results by code */

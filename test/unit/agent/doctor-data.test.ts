@@ -208,7 +208,7 @@ describe('episodes and outbox', () => {
       breaks: 'shipping',
       outcome: 'warn',
       text: /^paused by ada since .*: a measurement runs$/,
-      remedy: /^cis490-agent resume$/,
+      remedy: /^sudo cis490-agent resume$/,
     })
   })
 

@@ -109,7 +109,9 @@ function readText(path: string): string {
   } catch (error) {
     const step = isErrno(error, 'ENOENT')
       ? '; copy the example from etc/ of the checkout, or name another file with --config'
-      : ''
+      : isErrno(error, 'EACCES')
+        ? '; run it with sudo, or as the user of the service'
+        : ''
     throw new ConfigError(`cannot read the configuration ${path}: ${messageOf(error).split(',')[0]}${step}`)
   }
 }

@@ -33,7 +33,11 @@ export function certificate({ cert_file, key_file, now, renewal }: CertificateFi
     run: async () => {
       if (!cert_file && !key_file) return { outcome: 'skip', text: 'no client certificate is configured' }
       if (!cert_file || !key_file)
-        return { outcome: 'fail', text: 'receiver.cert_file and receiver.key_file go together', remedy: 'set both' }
+        return {
+          outcome: 'fail',
+          text: 'receiver.cert_file and receiver.key_file go together',
+          remedy: 'sudoedit /etc/cis490/lab-host.toml and set both',
+        }
       const read = async (path: string) => readFile(path, 'utf8').catch((error: unknown) => new Error(messageOf(error)))
       const [cert, key] = [await read(cert_file), await read(key_file)]
       if (cert instanceof Error) return { outcome: 'fail', text: `cannot read the certificate: ${cert.message}` }

@@ -22,7 +22,11 @@ export function commitInWindow(running: string | null, ask: () => Promise<GateAn
       if (gate === undefined) return { outcome: 'unknown', text: "the receiver's answer about the gate is not understood" }
       if (gate.mode === 'off') return { outcome: 'skip', text: 'the gate is off' }
       if (running === null)
-        return { outcome: 'warn', text: 'no git history says which commit this is', remedy: 'install a git checkout' }
+        return {
+          outcome: 'warn',
+          text: 'no git history says which commit this is',
+          remedy: 'sudo scripts/install-lab-host.sh in a git checkout, after sudo mv /opt/cis490 /opt/cis490.before',
+        }
       return judgeCommit(running, gate)
     },
   }

@@ -79,7 +79,8 @@ function withQuota(found: Finding, room: RoomSummary): Finding {
     outcome: 'fail',
     text: [`packing stopped (${stopped.reason}): ${waits} not packed, first ${stopped.first}`, ...texts].join(', '),
     ...(stopped.reason === 'quota' && {
-      remedy: 'raise quota.bytes, lower ship.keep_shipped, or set quota.policy = "drop-oldest-delivered"',
+      remedy:
+        'sudoedit /etc/cis490/lab-host.toml: raise quota.bytes, lower ship.keep_shipped, or set quota.policy = "drop-oldest-delivered"; sudo systemctl restart cis490-orchestrator',
     }),
   }
 }

@@ -15,7 +15,7 @@ export function shippingCheck(ask: () => Promise<HeldBack | undefined>): Check {
     severity: 'warning',
     timeout: 5000,
     depends_on: [],
-    remedy: 'cis490-agent resume',
+    remedy: 'sudo cis490-agent resume',
     run: async () => {
       const held = await ask()
       if (held === undefined) return { outcome: 'pass', text: 'it may run', data: { reason: null } }

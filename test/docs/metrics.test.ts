@@ -12,6 +12,7 @@ test('OPERATIONS.md lists every metric of the receiver, and no other', async () 
     gateSize: () => 1,
     freeBytes: async () => 1,
     ready: () => true,
+    certificateEnd: () => 1,
   })
   const exported = [...(await metrics.registry.metrics()).matchAll(/^# HELP (cis490_\w+)/gm)].map((match) => match[1] as string)
   const documented = tableRows(section(read('OPERATIONS.md'), '## Health and metrics'), 'metric').map(([name]) => codeWord(name))

@@ -57,6 +57,10 @@ export class OwnCa implements Reachable, AsyncDisposable {
     return this.#running?.url ?? ''
   }
 
+  get opsUrl(): string {
+    return this.#running?.opsUrl ?? ''
+  }
+
   get caPem(): string {
     return readFileSync(this.caFile, 'utf8')
   }

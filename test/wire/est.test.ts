@@ -8,10 +8,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startReceiver } from '../../packages/receiver/src/app.ts'
 import { type Authority, createAuthority, type Issued, issueCertificate } from '../../packages/receiver/src/ca/authority.ts'
 import { loadAuthorities } from '../../packages/receiver/src/ca/authority-files.ts'
+import { caPaths } from '../../packages/receiver/src/ca/paths.ts'
+import { appendRevoked } from '../../packages/receiver/src/ca/revocations.ts'
 import { tendCa } from '../../packages/receiver/src/ca/tend.ts'
+import { TokenStore } from '../../packages/receiver/src/ca/token-store.ts'
 import { ReceiverConfig } from '../../packages/receiver/src/config.ts'
 import { certificateRecords } from '../../packages/receiver/src/open-ca.ts'
 import { capturedLog } from '../support/captured-log.ts'
+import { holdSync } from '../support/held-sync.ts'
 import { certificatesIn, OwnCa, requestFor } from '../support/own-ca.ts'
 import { expired, fingerprintOf } from '../support/pki.ts'
 import { runToEnd } from '../support/program.ts'
@@ -121,6 +125,17 @@ describe('a host that joins', () => {
     expect(problemOf(again).remediation).toContain('cis490-receiver token create')
   })
 
+  it('gets nothing when its token is taken away while the row becomes durable', async () => {
+    await using other = await OwnCa.start()
+    const token = await other.token()
+    using slow = await holdSync(/issued\.jsonl$/)
+    const answer = enroll(token, { to: other })
+    await slow.hangs
+    expect(await new TokenStore(caPaths(other.store).tokens).remove(token.slice(0, 8))).toBe(true)
+    slow.release()
+    expect(told(await answer)).toEqual([401, 'join-refused', 'this join token is not known here'])
+  })
+
   it('is one of two that come at once with one token', async () => {
     const token = await own.token()
     const answers = await Promise.all([enroll(token), enroll(token), enroll(token)])
@@ -166,6 +181,55 @@ describe('a host that joins', () => {
     const log = JSON.stringify(other.captured.lines)
     expect(other.captured.lines.filter(({ event }) => event === 'join-refused')).toHaveLength(20)
     expect([log.includes(token.split('.')[1] as string), log.includes('A'.repeat(43))]).toEqual([false, false])
+  })
+})
+
+describe('what a stranger can make the receiver do', () => {
+  it('is no work with keys: the token is judged before the body is there', async () => {
+    await own.token('lab-30')
+    using wire = await Wire.connect(own, null)
+    const headers = {
+      Authorization: basic('lab-30', `00000000.${'A'.repeat(43)}.${'ab'.repeat(32)}`),
+      'Content-Type': pkcs10,
+      'Content-Length': 100,
+    }
+    await wire.write(requestHead('POST', `${est}/simpleenroll`, headers))
+    expect(told(await wire.answer())).toEqual([401, 'join-refused', 'this join token is not known here'])
+  })
+
+  it('is 20 requests that cannot be granted a minute, and none of them uses the token up', async () => {
+    await using other = await OwnCa.start()
+    const token = await other.token()
+    const bad = Array.from({ length: 20 }, (_, k) => enroll(token, { to: other, body: k % 2 === 0 ? 'AAAA' : '{"}' }))
+    expect(new Set((await Promise.all(bad)).map(({ status }) => status))).toEqual(new Set([400]))
+    const { request } = requestFor()
+    expect(told(await enroll(token, { to: other, body: request }))).toEqual([
+      429,
+      'rate',
+      'too many attempts that failed within a minute',
+    ])
+    const metrics = await (await fetch(`${other.opsUrl}/metrics`)).text()
+    expect(metrics).toContain('cis490_certificates_refused_total{reason="csr-unreadable"} 20\n')
+    expect(metrics).toContain('cis490_certificates_refused_total{reason="rate"} 1\n')
+    // Another count begins.
+    await other.restart()
+    const granted = await enroll(token, { to: other, body: request })
+    const certPem = certificatesIn(granted.body)[0] as string
+    const counted = await (await fetch(`${other.opsUrl}/metrics`)).text()
+    expect(counted).toContain('cis490_certificates_issued_total{by="token"} 1\n')
+    const end = Number(/^cis490_server_certificate_end_seconds (\d+)$/m.exec(counted)?.[1]) * 1000
+    const { validToDate } = new X509Certificate(readFileSync(join(other.store, 'tls', 'server.crt')))
+    expect([new X509Certificate(certPem).subject, end]).toEqual(['CN=lab-07', validToDate.getTime()])
+  })
+
+  it('is the same for a host that renews, and other hosts go on', async () => {
+    await using other = await OwnCa.start()
+    const present = await joined(other)
+    const bad = await Promise.all(Array.from({ length: 20 }, () => renew(present, 'AAAA', other)))
+    expect(new Set(bad.map(({ status }) => status))).toEqual(new Set([400]))
+    expect(told(await renew(present, requestFor().request, other)).slice(0, 2)).toEqual([429, 'rate'])
+    const neighbour = await joined(other, 'lab-08')
+    expect((await renew(neighbour, requestFor('/CN=lab-08').request, other)).status).toBe(200)
   })
 })
 
@@ -256,6 +320,69 @@ describe('revocation', () => {
     expect((await gate(back)).status).toBe(200)
     await own.restart()
     expect([(await gate(back)).status, (await gate(present)).status]).toEqual([200, 403])
+  })
+
+  it('of a stolen certificate takes what was renewed from it and what its token gave, and nothing else', async () => {
+    await using other = await OwnCa.start()
+    const token = await other.token()
+    const { keyPem, request } = requestFor()
+    const again = async () => ({
+      certPem: certificatesIn((await enroll(token, { to: other, body: request })).body)[0] as string,
+      keyPem,
+    })
+    const renewed = async (from: Issued): Promise<Issued> => {
+      const next = requestFor()
+      const answer = await renew(from, next.request, other)
+      return { certPem: certificatesIn(answer.body)[0] as string, keyPem: next.keyPem }
+    }
+    // The answer was lost once: two certificates of one key. The thief renews from the one, and from what he got.
+    const [stolen, twin] = [await again(), await again()]
+    const thief = await renewed(await renewed(stolen))
+    const [later, neighbour] = [await joined(other), await joined(other, 'lab-08')]
+    using wire = await Wire.connect(other, thief)
+    const asks = async () => {
+      await wire.write(requestHead('GET', '/v1/gate'))
+      return await wire.answer('GET')
+    }
+    expect((await asks()).status).toBe(200)
+    // As `openssl x509 -fingerprint` prints it.
+    const spelled = new X509Certificate(stolen.certPem).fingerprint256
+    const { code, stdout } = await runToEnd('receiver', ['revoke', spelled, '--json', '--config', other.configFile])
+    const said = JSON.parse(stdout) as Record<'certificates' | 'left', { fingerprint: string }[]>
+    expect([code, said]).toMatchObject([
+      0,
+      { revoked: { fingerprint: fingerprintOf(stolen.certPem) }, tokens: [token.slice(0, 8)] },
+    ])
+    expect(said.certificates.map(({ fingerprint }) => fingerprint)).toEqual(
+      expect.arrayContaining([stolen, twin, thief].map((one) => fingerprintOf(one.certPem))),
+    )
+    expect([said.certificates.length, said.left.map(({ fingerprint }) => fingerprint)]).toEqual([
+      4,
+      [fingerprintOf(later.certPem)],
+    ])
+    const refused = await eventually(asks, ({ status }) => status !== 200)
+    expect(told(refused)).toEqual([403, 'certificate-untrusted', 'the client certificate was revoked'])
+    expect(told(await renew(thief, requestFor().request, other))[2]).toBe('the client certificate was revoked')
+    expect(told(await enroll(token, { to: other, body: request }))[2]).toBe('this join token is not known here')
+    await other.restart()
+    const standing = await Promise.all([stolen, twin, thief, later, neighbour].map((one) => gate(one, other)))
+    expect(standing.map(({ status }) => status)).toEqual([403, 403, 403, 200, 200])
+  })
+
+  it('reaches a renewal that was under way, which the command could not see', async () => {
+    await using other = await OwnCa.start()
+    const present = await joined(other)
+    const row = { at: new Date().toISOString(), fingerprint: fingerprintOf(present.certPem), reason: '', by: 'somebody' }
+    const { keyPem, request } = requestFor()
+    const answer = await renew(present, request, other)
+    const next = { certPem: certificatesIn(answer.body)[0] as string, keyPem }
+    await appendRevoked(join(other.store, 'revoked.jsonl'), row as Parameters<typeof appendRevoked>[1])
+    await eventually(
+      () => gate(next, other),
+      ({ status }) => status === 403,
+    )
+    await other.restart()
+    expect([(await gate(next, other)).status, (await renew(next, request, other)).status]).toEqual([403, 403])
   })
 
   it('by an allow-list: what the CA gave out is on it by itself, what only its key made is not', async () => {

@@ -68,7 +68,7 @@ export async function startReceiver(
 ): Promise<Receiver> {
   if (serves === 'hosts') checkExposure(config)
   const own = await prepareCa(config, serves === 'hosts', log)
-  const tls = serves === 'hosts' ? readTls(config, Date.now()) : undefined
+  let tls = serves === 'hosts' ? readTls(config, Date.now()) : undefined
   const peers = new PeerCheck({ ...peerOptions(config), ...own.checks, log })
   const bearer = new BearerCheck(config.auth.token_files, log)
   const webhookFile = config.version_gate.webhook_secret_file
@@ -115,6 +115,7 @@ export async function startReceiver(
     gateSize: () => gate.status().size,
     freeBytes,
     ready,
+    certificateEnd: () => tls?.endsAt,
   })
   const { directives_file: directivesFile } = config.version_gate
   const head = () => gate.status().head ?? undefined
@@ -188,18 +189,17 @@ export async function startReceiver(
   const common = { log, drain: config.limits }
   const reportRoute = putReportRoute({ ...small, ...common, unavailable: episodes.unavailable })
   const certified = (request: IncomingMessage) => peers.identify(request, { now: Date.now(), grace: true })
-  const est = estRoute({ ...common, limits: config.limits, unavailable: episodes.unavailable, ca: own.ca, certified })
+  const est = estRoute({ ...common, metrics, limits: config.limits, unavailable: episodes.unavailable, ca: own.ca, certified })
   const bundles = bundlesRoute({ ...episodes, bundles: new Bundles(config.state_dir) })
   const raw = [episodesRoute(episodes), uploadsRoute(episodes), reportRoute, est, bundles]
   const handle = dispatcher(raw, receiverRoutes(small), { ...common, unavailable: episodes.unavailable })
   const handleOps = dispatcher([episodesRoute(opsEpisodes)], opsApp, { ...common, unavailable: () => undefined })
-
   const handleAdmin = dispatcher([episodesRoute(adminEpisodes)], opsApp, { ...common, unavailable: () => undefined })
   const handlers = { hosts: handle, ops: handleOps, admin: handleAdmin }
   const { server, ops, admin } = makeListeners(config, handlers, { connections: ofHosts, metrics, tls, log })
   const takeUpTls = () => {
-    const fresh = readTls(config, Date.now())
-    if (fresh && 'setSecureContext' in server) server.setSecureContext(secureOptions(fresh))
+    tls = readTls(config, Date.now())
+    if (tls && 'setSecureContext' in server) server.setSecureContext(secureOptions(tls))
   }
   const takeUpClientCa = () => {
     const clientCa = peerOptions(config).clientCaPem

@@ -1,8 +1,8 @@
 /** Files that the configuration names, read and checked before anything listens: one readable line for each mistake. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { ConfigError } from '@cis490/shared/node/config-file.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
+import { parsePemFile, readPemFile } from '@cis490/shared/node/pem-file.ts'
 import type { ReceiverConfig } from './config.ts'
 import { isLoopback, type TlsMaterial } from './http/listener.ts'
 import type { PeerOptions } from './http/peer.ts'
@@ -10,17 +10,17 @@ import type { PeerOptions } from './http/peer.ts'
 /** @throws ConfigError */
 export function readTls(config: ReceiverConfig, now: number): TlsMaterial | undefined {
   if (!config.tls) return undefined
-  const cert = readPem(config.tls.cert_file, 'tls.cert_file')
-  const key = readPem(config.tls.key_file, 'tls.key_file')
-  const certificate = parse(() => new X509Certificate(cert), config.tls.cert_file, 'a certificate')
-  const privateKey = parse(() => createPrivateKey(key), config.tls.key_file, 'a private key')
+  const cert = readPemFile(config.tls.cert_file, 'tls.cert_file')
+  const key = readPemFile(config.tls.key_file, 'tls.key_file')
+  const certificate = parsePemFile(() => new X509Certificate(cert), config.tls.cert_file, 'a certificate')
+  const privateKey = parsePemFile(() => createPrivateKey(key), config.tls.key_file, 'a private key')
   if (!certificate.checkPrivateKey(privateKey))
     throw new ConfigError(`tls: ${config.tls.key_file} is not the key of the certificate ${config.tls.cert_file}`)
   if (certificate.validToDate.getTime() <= now)
     throw new ConfigError(
       `tls.cert_file: ${config.tls.cert_file} expired on ${certificate.validTo}; put a new server certificate there`,
     )
-  return { cert, key }
+  return { cert, key, endsAt: certificate.validToDate.getTime() }
 }
 
 /** How callers are known: certificates count over TLS and behind trusted proxies only. @throws ConfigError */
@@ -48,9 +48,11 @@ export function exportPeerOptions(config: ReceiverConfig): PeerOptions {
 /** @throws ConfigError */
 function readClientCa(config: ReceiverConfig): string | undefined {
   const { client_ca_file } = config.auth
-  const own = config.ca === undefined ? undefined : readPem(config.ca.cert_file, 'ca.cert_file')
+  const own = config.ca === undefined ? undefined : readPemFile(config.ca.cert_file, 'ca.cert_file')
   const others =
-    client_ca_file === '' || client_ca_file === config.ca?.cert_file ? undefined : readPem(client_ca_file, 'auth.client_ca_file')
+    client_ca_file === '' || client_ca_file === config.ca?.cert_file
+      ? undefined
+      : readPemFile(client_ca_file, 'auth.client_ca_file')
   return own === undefined ? others : `${own}${others ?? ''}`
 }
 
@@ -66,22 +68,6 @@ export function checkExposure(config: ReceiverConfig): void {
     throw new ConfigError(`listen: ${config.listen} is not loopback: add [tls], or name the TLS proxy in auth.trusted_proxies`)
   if (client_ca_file === '' && !config.ca)
     throw new ConfigError(`auth.client_ca_file: has to name the CA of the hosts, because ${config.listen} is not loopback`)
-}
-
-function readPem(path: string, key: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new ConfigError(`${key}: cannot read ${path}: ${messageOf(error).split(',')[0]}`)
-  }
-}
-
-function parse<T>(read: () => T, path: string, what: string): T {
-  try {
-    return read()
-  } catch {
-    throw new ConfigError(`${path}: this is not ${what} in PEM form`)
-  }
 }
 
 /** A file that is wrong must not keep the others from being taken up. @throws ConfigError for those that were left */

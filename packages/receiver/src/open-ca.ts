@@ -36,7 +36,7 @@ export async function prepareCa(config: ReceiverConfig, signs: boolean, log: Log
   const revoked = await watchRevoked(config.state_dir, log)
   let ca: Ca | undefined
   return {
-    checks: { revoked, ownCa: settings && { joinedAt: (fingerprint) => ca?.joinedAt(fingerprint) } },
+    checks: { revoked, ownCa: settings && { joinedAt: (one) => ca?.joinedAt(one), replaced: (one) => ca?.replaced(one) } },
     ca: () => ca,
     open: async (taken) => {
       if (!settings) return new AsyncDisposableStack()
@@ -63,8 +63,12 @@ async function tendFirst(settings: CaSettings, log: Logger): Promise<void> {
 export async function certificateRecords({ ca, state_dir }: ReceiverConfig): Promise<OwnCa['checks']> {
   const paths = caPaths(state_dir)
   const revoked = revokedBy((await revokedRows(paths.revoked)).map((row) => ({ ...row, at: Date.parse(row.at) })))
-  const issued = new Map((await readIssued(paths.issued)).map((row) => [row.fingerprint as string, Date.parse(row.joined_at)]))
-  return { revoked: () => revoked, ownCa: ca && { joinedAt: (fingerprint) => issued.get(fingerprint) } }
+  const issued = new Map((await readIssued(paths.issued)).map((row) => [row.fingerprint as string, row]))
+  const joinedAt = (fingerprint: string) => {
+    const row = issued.get(fingerprint)
+    return row && Date.parse(row.joined_at)
+  }
+  return { revoked: () => revoked, ownCa: ca && { joinedAt, replaced: (fingerprint) => issued.get(fingerprint)?.replaces } }
 }
 
 /** @throws ConfigError for a list that cannot be read */

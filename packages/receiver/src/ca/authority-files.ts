@@ -3,11 +3,11 @@
  * finds the pairs by the keys themselves, and a key is written before its certificate, so no crash leaves a certificate that cannot sign.
  */
 import { createPrivateKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ConfigError } from '@cis490/shared/node/config-file.ts'
 import { makeDir, replaceFile } from '@cis490/shared/node/durable.ts'
-import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
+import { messageOf } from '@cis490/shared/node/errno.ts'
+import { readPemFileIfThere } from '@cis490/shared/node/pem-file.ts'
 import { backdated } from '../core/ca-plan.ts'
 import { type Authority, createAuthority, loadAuthority } from './authority.ts'
 
@@ -37,14 +37,14 @@ interface Pem {
 
 /** None where there is no file yet. @throws ConfigError */
 export async function loadAuthorities(files: AuthorityFiles): Promise<KnownAuthority[]> {
-  const { certs, keys } = await readBoth(files)
+  const { certs, keys } = readBoth(files)
   const privateKeys = keys.map((pem) => ({ pem, key: parse(() => createPrivateKey(pem), 'ca.key_file', files.key_file) }))
   return await Promise.all(certs.map((pem) => known(pem, privateKeys, files)))
 }
 
 /** Adds an authority of ten years beside those that are there, or takes up one whose certificate a crash kept from being written. */
 export async function addAuthority(files: AuthorityFiles, now: number): Promise<void> {
-  const { certs, keys } = await readBoth(files)
+  const { certs, keys } = readBoth(files)
   const all = await loadAuthorities(files)
   const used = new Set(all.flatMap(({ authority }) => (authority ? [authority.keyPem] : [])))
   const spare = keys.find((pem) => !used.has(pem))
@@ -99,18 +99,15 @@ function notOurs(path: string, error: unknown): never {
   throw new ConfigError(`ca.key_file: ${path} has a key that cannot be used; a P-256 key is expected: ${messageOf(error)}`)
 }
 
-async function readBoth({ cert_file, key_file }: AuthorityFiles): Promise<Pem> {
-  const certs = await blocks(cert_file, 'ca.cert_file', /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
-  const keys = await blocks(key_file, 'ca.key_file', /-----BEGIN ([A-Z ]*)PRIVATE KEY-----[^-]+-----END \1PRIVATE KEY-----/g)
+function readBoth({ cert_file, key_file }: AuthorityFiles): Pem {
+  const certs = blocks(cert_file, 'ca.cert_file', /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
+  const keys = blocks(key_file, 'ca.key_file', /-----BEGIN ([A-Z ]*)PRIVATE KEY-----[^-]+-----END \1PRIVATE KEY-----/g)
   return { certs, keys }
 }
 
 /** @throws ConfigError for a file that holds something else */
-async function blocks(path: string, key: string, pattern: RegExp): Promise<string[]> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return undefined
-    throw new ConfigError(`${key}: cannot read ${path}: ${messageOf(error).split(',')[0]}`)
-  })
+function blocks(path: string, key: string, pattern: RegExp): string[] {
+  const text = readPemFileIfThere(path, key)
   const found = (text?.match(pattern) ?? []).map((block) => `${block}\n`)
   if (text !== undefined && found.length === 0 && text.trim() !== '')
     throw new ConfigError(`${key}: ${path} is not in PEM form; restore it from the backup`)

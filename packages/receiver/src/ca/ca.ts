@@ -4,8 +4,9 @@ import { type HostName, timestamp } from '@cis490/shared/ids.ts'
 import { Refusal } from '@cis490/shared/problems.ts'
 import { Attempts } from '../core/attempts.ts'
 import { backdated } from '../core/ca-plan.ts'
-import type { JoinToken, TokenVerdict } from '../core/join-token.ts'
-import { judgeRequest, type RequestFault, requestFaultText } from '../core/signing-request.ts'
+import { badRequest, joinRefused, tooMany } from '../core/est-refusal.ts'
+import type { JoinToken } from '../core/join-token.ts'
+import { judgeRequest } from '../core/signing-request.ts'
 import { certificatesOnly, certify } from './authority.ts'
 import { IssuedLog, type IssuedRow } from './issued-log.ts'
 import { caPaths } from './paths.ts'
@@ -29,7 +30,8 @@ export class Ca implements AsyncDisposable {
   readonly #issued: IssuedLog
   readonly #tokens: TokenStore
   #state: Omit<Tended, 'events'>
-  /** By address: tokens that did not hold. */
+  #shown: Buffer
+  /** By who tries: tokens that did not hold, requests that could not be granted. */
   readonly #failures = new Attempts({ most: 20, windowMs: minute })
   /** By host: certificates given out. A host needs one in weeks. */
   readonly #grants = new Attempts({ most: 10, windowMs: minute })
@@ -37,6 +39,7 @@ export class Ca implements AsyncDisposable {
   private constructor(settings: CaSettings, state: Omit<Tended, 'events'>, issued: IssuedLog) {
     this.#settings = settings
     this.#state = state
+    this.#shown = shownOf(state)
     this.#issued = issued
     this.#tokens = new TokenStore(caPaths(settings.stateDir).tokens)
   }
@@ -52,44 +55,54 @@ export class Ca implements AsyncDisposable {
     return this.#issued.joinedAt(fingerprint)
   }
 
+  /** Which certificate asked for this one by renewal. */
+  replaced(fingerprint: string): string | undefined {
+    return this.#issued.replaced(fingerprint)
+  }
+
   /** PKCS #7, certs-only: the present authority and its successor. */
   certificates(): Buffer {
-    return certificatesOnly(this.#state.authorities.map(({ certPem }) => certPem))
+    return this.#shown
+  }
+
+  /** Before anything of the request is read. The token is not used up by it. @throws Refusal */
+  async mayJoin(token: JoinToken, host: HostName, now: number): Promise<void> {
+    const verdict = await this.#tokens.judge(token, this.#pins(), { host, now })
+    if (verdict !== 'good') throw joinRefused(verdict)
   }
 
   /** @returns the new certificate as PKCS #7, after its row is durable. @throws Refusal */
-  async join(token: JoinToken, host: HostName, der: Uint8Array, asking: { readonly from: string; readonly now: number }) {
-    const { from, now } = asking
+  async join(token: JoinToken, host: HostName, der: Uint8Array, now: number) {
     const request = await this.#readRequest(der, host)
-    this.#admit(host, now)
-    const verdict = await this.#tokens.redeem(
-      token,
-      this.#state.authorities.map(({ pin }) => pin),
-      { host, key: request.keyHash, now },
-    )
-    if (verdict !== 'good') throw this.refused(verdict, from, now)
-    return await this.#grant({ host, joinedAt: now }, request, now, token.id)
+    this.admit(host, now)
+    const verdict = await this.#tokens.redeem(token, this.#pins(), { host, key: request.keyHash, now })
+    if (verdict !== 'good') throw joinRefused(verdict)
+    const granted = await this.#grant({ host, joinedAt: now }, request, now, token.id)
+    // Taken away meanwhile: a revocation may have looked at the record before this row was in it.
+    if (!(await this.#tokens.has(token.id))) throw joinRefused('unknown')
+    return granted
   }
 
   /** The same for a host that shows the certificate it has. @throws Refusal */
   async renew(asker: Asker, der: Uint8Array, now: number) {
-    const request = await this.#readRequest(der, asker.host)
-    this.#admit(asker.host, now)
-    return await this.#grant(asker, request, now)
+    return await this.#grant(asker, await this.#readRequest(der, asker.host), now)
   }
 
-  /** @throws Refusal rate, for an address that failed too often */
-  heard(from: string, now: number): void {
-    const wait = this.#failures.wait(from, now)
-    if (wait > 0) throw tooMany('join tokens that do not hold', wait)
+  /** @param who an address, a host. @throws Refusal rate, for one that failed too often */
+  heard(who: string, now: number): void {
+    const wait = this.#failures.wait(who, now)
+    if (wait > 0) throw tooMany('attempts that failed', wait)
   }
 
   /** Counts a failed attempt. */
-  refused(why: Exclude<TokenVerdict, 'good'> | 'used' | 'unreadable', from: string, now: number): Refusal {
-    this.#failures.note(from, now)
-    return new Refusal('join-refused', refusals[why], {
-      remediation: 'on the receiver: cis490-receiver token create --host NAME',
-    })
+  failed(who: string, now: number): void {
+    this.#failures.note(who, now)
+  }
+
+  /** @throws Refusal rate, for a host that got too many */
+  admit(host: HostName, now: number): void {
+    const wait = this.#grants.wait(host, now)
+    if (wait > 0) throw tooMany(`certificates for ${host}`, wait)
   }
 
   /** What is due is made, and taken up; what the operator's command made too. */
@@ -98,14 +111,14 @@ export class Ca implements AsyncDisposable {
     const pins = ({ authorities }: typeof state) => authorities.map(({ pin }) => pin).join()
     const changed = events.length > 0 || pins(state) !== pins(this.#state)
     this.#state = state
+    if (changed) this.#shown = shownOf(state)
     this.#issued.forget(now)
     await this.#tokens.clean(now)
     return { events, changed }
   }
 
-  #admit(host: HostName, now: number): void {
-    const wait = this.#grants.wait(host, now)
-    if (wait > 0) throw tooMany(`certificates for ${host}`, wait)
+  #pins(): string[] {
+    return this.#state.authorities.map(({ pin }) => pin)
   }
 
   async #readRequest(der: Uint8Array, host: string): Promise<ReadRequest> {
@@ -118,13 +131,15 @@ export class Ca implements AsyncDisposable {
 
   async #grant(
     asker: Asker,
-    { publicKey }: ReadRequest,
+    { publicKey, keyHash }: ReadRequest,
     now: number,
     token?: string,
   ): Promise<{ pkcs7: Buffer; row: IssuedRow }> {
     const issuer = this.#state.issuer?.authority
     if (!issuer) throw new Refusal('ca-unavailable', 'the receiver has the key of no CA that is valid now; its log says more')
     const { host, replaces } = asker
+    // In one breath with its count: those that come at once are ten as well.
+    this.admit(host, now)
     this.#grants.note(host, now)
     const { lifetime } = this.#settings.ca
     const pem = await certify(
@@ -148,6 +163,7 @@ export class Ca implements AsyncDisposable {
       by: token === undefined ? 'renewal' : 'token',
       ...(token !== undefined && { token }),
       ...(replaces !== undefined && { replaces: replaces as IssuedRow['fingerprint'] }),
+      key_sha256: keyHash as IssuedRow['key_sha256'],
       joined_at: timestamp(asker.joinedAt ?? now),
     }
     await this.#issued.append(row)
@@ -159,19 +175,6 @@ export class Ca implements AsyncDisposable {
   }
 }
 
-const refusals = {
-  unreadable: 'HTTP Basic with the host as user name and a join token as password is expected',
-  unknown: 'this join token is not known here',
-  'other-ca': 'this join token was made for another CA',
-  'other-host': 'this join token is for another host than the user name says',
-  expired: 'this join token has expired',
-  used: 'this join token was used before, for another key',
-} as const
-
-function badRequest(fault: RequestFault): Refusal {
-  return new Refusal('bad-csr', requestFaultText(fault))
-}
-
-function tooMany(what: string, waitMs: number): Refusal {
-  return new Refusal('rate', `too many ${what} within a minute`, { retry_after_s: Math.ceil(waitMs / 1000) })
+function shownOf({ authorities }: Omit<Tended, 'events'>): Buffer {
+  return certificatesOnly(authorities.map(({ certPem }) => certPem))
 }

@@ -17,6 +17,8 @@ const IssuedRow = z.object({
   token: z.string().optional(),
   /** Fingerprint of the certificate that asked for its successor. */
   replaces: Sha256.optional(),
+  /** Of the public key that it is for. */
+  key_sha256: Sha256.optional(),
   /** Of the token that this goes back to. */
   joined_at: z.iso.datetime(),
 })
@@ -29,8 +31,8 @@ export class IssuedLog implements AsyncDisposable {
   #journal: Journal
   /** One for all who come while it runs: a second would cut off what was appended after the first. */
   #reopening: Promise<void> | undefined
-  /** Fingerprint to when its host joined and when it ends, ms. */
-  readonly #known = new Map<string, { joinedAt: number; endsAt: number }>()
+  /** Fingerprint to when its host joined and when it ends, ms, and to what it replaced. */
+  readonly #known = new Map<string, { joinedAt: number; endsAt: number; replaces: string | undefined }>()
 
   private constructor(journal: Journal, rows: readonly IssuedRow[]) {
     this.#journal = journal
@@ -43,13 +45,18 @@ export class IssuedLog implements AsyncDisposable {
     const rows = await readIssued(path)
     return new IssuedLog(
       journal,
-      rows.filter(({ not_after }) => now - Date.parse(not_after) < keptMs),
+      rows.filter((row) => stillSpeaks(row, now)),
     )
   }
 
   /** @returns undefined for a certificate that is not from here */
   joinedAt(fingerprint: string): number | undefined {
     return this.#known.get(fingerprint)?.joinedAt
+  }
+
+  /** @returns the fingerprint of the certificate that asked for this one */
+  replaced(fingerprint: string): string | undefined {
+    return this.#known.get(fingerprint)?.replaces
   }
 
   async append(row: IssuedRow): Promise<void> {
@@ -73,12 +80,21 @@ export class IssuedLog implements AsyncDisposable {
   }
 
   #note(row: IssuedRow): void {
-    this.#known.set(row.fingerprint, { joinedAt: Date.parse(row.joined_at), endsAt: Date.parse(row.not_after) })
+    this.#known.set(row.fingerprint, {
+      joinedAt: Date.parse(row.joined_at),
+      endsAt: Date.parse(row.not_after),
+      replaces: row.replaces,
+    })
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#journal[Symbol.asyncDispose]()
   }
+}
+
+/** Whether it may still report and renew. @param now epoch milliseconds */
+export function stillSpeaks({ not_after }: Pick<IssuedRow, 'not_after'>, now: number): boolean {
+  return now - Date.parse(not_after) < keptMs
 }
 
 /** A line that cannot be read is left out: who has that certificate goes on as if nobody had recorded it. */

@@ -1,10 +1,10 @@
 /** `revoked.jsonl`: what an operator has thrown out. Appended by a command, read by the receiver when it changes. */
-import { readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { HostName, Sha256 } from '@cis490/shared/ids.ts'
 import { parseObject, splitLines } from '@cis490/shared/jsonl.ts'
 import { ConfigError } from '@cis490/shared/node/config-file.ts'
-import { makeDir } from '@cis490/shared/node/durable.ts'
+import { makeDir, syncDir } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import { Journal } from '@cis490/shared/node/journal.ts'
 import { z } from 'zod'
@@ -15,6 +15,8 @@ const RevokedRow = z
     at: z.iso.datetime(),
     host: HostName.optional(),
     fingerprint: Sha256.optional(),
+    /** The certificate that was named: this one shares its key or goes back to it. */
+    along_with: Sha256.optional(),
     reason: z.string(),
     by: z.string(),
   })
@@ -45,12 +47,14 @@ export async function revokedRows(path: string): Promise<RevokedRow[]> {
 /** The file has to be there for a receiver that watches it. */
 export async function makeRevokedFile(path: string): Promise<void> {
   await makeDir(dirname(path))
-  await using _ = await Journal.open(path)
+  // Never as a journal: a row that a command is writing now would look torn, and be cut off.
+  await using _ = await open(path, 'a', 0o640)
+  await syncDir(dirname(path))
 }
 
 /** Durable when it returns. The caller holds the CA's lock. */
-export async function appendRevoked(path: string, row: RevokedRow): Promise<void> {
+export async function appendRevoked(path: string, ...rows: readonly RevokedRow[]): Promise<void> {
   await makeDir(dirname(path))
   await using journal = await Journal.open(path)
-  await journal.append(row)
+  await Promise.all(rows.map((row) => journal.append(row)))
 }

@@ -1,30 +1,33 @@
 /** The receiver's own certificate, signed by its own CA. The key stays over renewals: one file is replaced, and no crash leaves two that do not fit. */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { dirname } from 'node:path'
 import { ConfigError } from '@cis490/shared/node/config-file.ts'
 import { makeDir, replaceFile } from '@cis490/shared/node/durable.ts'
 import { isErrno, messageOf } from '@cis490/shared/node/errno.ts'
+import { parsePemFile, readPemFileIfThere } from '@cis490/shared/node/pem-file.ts'
 import { backdated, type ServerFacts } from '../core/ca-plan.ts'
 import { type Authority, certify, newKeyPem } from './authority.ts'
 import type { AuthorityFiles, KnownAuthority } from './authority-files.ts'
 
 /** @returns undefined where certificate or key is missing. @throws ConfigError for files that are something else */
-export async function serverFacts(
+export function serverFacts(
   files: AuthorityFiles,
   authorities: readonly KnownAuthority[],
-): Promise<(ServerFacts & { readonly pin: string | undefined }) | undefined> {
-  const [cert, key] = [await readIf(files.cert_file, 'tls.cert_file'), await readIf(files.key_file, 'tls.key_file')]
+): (ServerFacts & { readonly pin: string | undefined }) | undefined {
+  const cert = readPemFileIfThere(files.cert_file, 'tls.cert_file')
+  const key = readPemFileIfThere(files.key_file, 'tls.key_file')
   if (cert === undefined) return undefined
-  const certificate = parse(() => new X509Certificate(cert), files.cert_file, 'a certificate')
+  const certificate = parsePemFile(() => new X509Certificate(cert), files.cert_file, 'a certificate')
   const issuer = authorities.find(({ x509 }) => certificate.checkIssued(x509) && certificate.verify(x509.publicKey))
   return {
     validFrom: certificate.validFromDate.getTime(),
     validTo: certificate.validToDate.getTime(),
     ours: issuer !== undefined,
     pin: issuer?.pin,
-    fits: key !== undefined && certificate.checkPrivateKey(parse(() => createPrivateKey(key), files.key_file, 'a private key')),
+    fits:
+      key !== undefined &&
+      certificate.checkPrivateKey(parsePemFile(() => createPrivateKey(key), files.key_file, 'a private key')),
     names: namesOf(certificate),
   }
 }
@@ -62,8 +65,8 @@ export async function makeServerCertificate(
 
 /** The key that is there, or a new one. */
 async function serverKey(path: string): Promise<KeyObject> {
-  const there = await readIf(path, 'tls.key_file')
-  if (there !== undefined) return parse(() => createPrivateKey(there), path, 'a private key')
+  const there = readPemFileIfThere(path, 'tls.key_file')
+  if (there !== undefined) return parsePemFile(() => createPrivateKey(there), path, 'a private key')
   const pem = await newKeyPem()
   await replaceFile(path, pem, 0o600)
   return createPrivateKey(pem)
@@ -73,21 +76,4 @@ async function serverKey(path: string): Promise<KeyObject> {
 function namesOf(certificate: X509Certificate): string[] {
   const text = certificate.subjectAltName ?? ''
   return text.split(', ').flatMap((entry) => /^(?:DNS|IP Address):(.+)$/.exec(entry)?.[1]?.toLowerCase() ?? [])
-}
-
-async function readIf(path: string, key: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined
-    throw new ConfigError(`${key}: cannot read ${path}: ${messageOf(error).split(',')[0]}`)
-  }
-}
-
-function parse<T>(read: () => T, path: string, what: string): T {
-  try {
-    return read()
-  } catch {
-    throw new ConfigError(`${path}: this is not ${what} in PEM form`)
-  }
 }

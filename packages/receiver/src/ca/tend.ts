@@ -2,10 +2,10 @@
 import { counted } from '@cis490/shared/counted.ts'
 import { ConfigError } from '@cis490/shared/node/config-file.ts'
 import { makeDir } from '@cis490/shared/node/durable.ts'
-import { type ProcessLock, takeLock } from '@cis490/shared/node/process-lock.ts'
 import { authorityPlan, serverPlan } from '../core/ca-plan.ts'
 import { type AuthorityFiles, addAuthority, type KnownAuthority, keepAuthorities, loadAuthorities } from './authority-files.ts'
 import { readIssued } from './issued-log.ts'
+import { lockSoon } from './lock.ts'
 import { caPaths } from './paths.ts'
 import { makeServerCertificate, serverFacts } from './server-certificate.ts'
 
@@ -68,7 +68,7 @@ export async function present({ ca, tls }: CaSettings, now: number): Promise<Omi
   const authorities = await loadAuthorities(ca)
   const { issuer: at } = authorityPlan(authorities, now, ca.lifetime)
   const issuer = at === undefined ? undefined : authorities[at]
-  const server = tls && (await serverFacts(tls, authorities))
+  const server = tls && serverFacts(tls, authorities)
   return { authorities, issuer, pin: server?.pin ?? issuer?.pin }
 }
 
@@ -78,7 +78,7 @@ async function tendServer(settings: CaSettings, now: number): Promise<boolean> {
   if (!tls) return false
   const { authorities, issuer } = await present(settings, now)
   const names = ca.server_names.map((name) => name.toLowerCase())
-  const plan = serverPlan(await serverFacts(tls, authorities), names, now)
+  const plan = serverPlan(serverFacts(tls, authorities), names, now)
   if (plan === 'fresh' || plan === 'not-ours' || !issuer?.authority) return false
   if (names.length === 0)
     throw new ConfigError(
@@ -86,14 +86,4 @@ async function tendServer(settings: CaSettings, now: number): Promise<boolean> {
     )
   await makeServerCertificate(tls, issuer.authority, names, { now, lifetime: ca.lifetime })
   return true
-}
-
-/** Another one needs it for a moment only. */
-async function lockSoon(path: string): Promise<ProcessLock | undefined> {
-  for (let tries = 0; tries < 50; tries += 1) {
-    const lock = takeLock(path)
-    if (lock) return lock
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-  return undefined
 }

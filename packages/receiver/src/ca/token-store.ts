@@ -67,19 +67,26 @@ export class TokenStore {
     return token
   }
 
-  /**
-   * Uses a token up for one key. When it says `good` that is durable.
-   * @param pins of the CAs that may stand in it
-   */
-  async redeem(token: JoinToken, pins: readonly string[], { host, key, now }: Join): Promise<TokenVerdict | 'used'> {
+  /** Whether it would be taken from this host, before anything is done for it; for which key is not asked. @param pins of the CAs that may stand in it */
+  async judge(token: JoinToken, pins: readonly string[], { host, now }: Omit<Join, 'key'>): Promise<TokenVerdict> {
     const row = await this.#read(token.id)
     // The same work for a token that is not there.
     const secretFits = timingSafeEqual(sha256(token.secret), Buffer.from(row?.secret_sha256 ?? ''.padEnd(64, '0'), 'hex'))
     const facts = row && { host: row.host, expiresAt: Date.parse(row.expires_at), secretFits, pinFits: pins.includes(token.pin) }
-    const verdict = judgeToken(facts, host, now)
+    return judgeToken(facts, host, now)
+  }
+
+  /** Uses a token up for one key. When it says `good` that is durable. */
+  async redeem(token: JoinToken, pins: readonly string[], { host, key, now }: Join): Promise<TokenVerdict | 'used'> {
+    const verdict = await this.judge(token, pins, { host, now })
     if (verdict !== 'good') return verdict
     if (await this.#place(`${token.id}.used`, { at: timestamp(now), key_sha256: key })) return 'good'
     return (await this.#usedFor(token.id)) === key ? 'good' : 'used'
+  }
+
+  /** Whether nobody has taken it away. */
+  async has(id: string): Promise<boolean> {
+    return (await this.#read(id)) !== undefined
   }
 
   async list(now: number): Promise<ListedToken[]> {

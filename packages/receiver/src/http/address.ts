@@ -9,6 +9,16 @@ export function normalAddress(address: string): string {
   return mapped ?? address.toLowerCase()
 }
 
+/** Whom limits count: an IPv4 address, or the /64 that one IPv6 client has all the addresses of. */
+export function networkOf(address: string): string {
+  if (isIP(address) !== 6) return address
+  const [head = '', tail] = address.split('::')
+  const left = head === '' ? [] : head.split(':')
+  const right = tail === undefined || tail === '' ? [] : tail.split(':')
+  const gap = Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0')
+  return `${[...left, ...gap, ...right].slice(0, 4).join(':')}::/64`
+}
+
 /** Empty when the connection is gone already. */
 export function remoteOf(req: IncomingMessage): string {
   return normalAddress(req.socket.remoteAddress ?? '')

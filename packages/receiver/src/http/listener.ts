@@ -12,6 +12,8 @@ import { clientCertificateOptions } from './tls-peer.ts'
 export interface TlsMaterial {
   readonly cert: string
   readonly key: string
+  /** When the certificate ends, epoch milliseconds. */
+  readonly endsAt?: number
 }
 
 export interface ListenerOptions {

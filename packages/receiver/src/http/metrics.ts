@@ -69,6 +69,18 @@ export class Metrics {
     help: 'Heartbeats heard.',
     registers: [this.registry],
   })
+  readonly certificatesIssued = new Counter({
+    name: 'cis490_certificates_issued_total',
+    help: 'Certificates given to hosts, by token or by renewal.',
+    labelNames: ['by'] as const,
+    registers: [this.registry],
+  })
+  readonly certificatesRefused = new Counter({
+    name: 'cis490_certificates_refused_total',
+    help: 'Hosts that got no certificate, by reason.',
+    labelNames: ['reason'] as const,
+    registers: [this.registry],
+  })
 
   /** @param live read at each scrape */
   constructor(live: {
@@ -80,6 +92,8 @@ export class Metrics {
     gateSize(): number
     freeBytes(): Promise<number>
     ready(): boolean
+    /** Epoch milliseconds. */
+    certificateEnd(): number | undefined
   }) {
     const registers = [this.registry]
     const gauge = (name: string, help: string, read: () => number | undefined | Promise<number>) =>
@@ -99,6 +113,14 @@ export class Metrics {
     gauge('cis490_gate_age_seconds', 'Age of the commit set; absent without one.', live.gateAgeS)
     gauge('cis490_gate_commits', 'Commits in the window.', live.gateSize)
     gauge('cis490_store_free_bytes', 'Free bytes where the store lies.', live.freeBytes)
+    gauge(
+      'cis490_server_certificate_end_seconds',
+      'When the certificate that is served ends, Unix time; absent without one.',
+      () => {
+        const end = live.certificateEnd()
+        return end === undefined ? undefined : Math.floor(end / 1000)
+      },
+    )
     gauge('cis490_ready', '1 when the receiver takes uploads.', () => Number(live.ready()))
     new Gauge({ name: 'cis490_build_info', help: 'What runs here.', labelNames: ['version', 'commit'] as const, registers }).set(
       { version: build.version, commit: build.commit ?? 'unknown' },

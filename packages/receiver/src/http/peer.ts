@@ -31,6 +31,13 @@ export interface Peer {
   readonly ignoresClaim?: boolean
 }
 
+export interface CaRecord {
+  /** When the host joined that this certificate goes back to; undefined: it is not from there. */
+  joinedAt(fingerprint: string): number | undefined
+  /** Which certificate asked for this one by renewal. */
+  replaced(fingerprint: string): string | undefined
+}
+
 export interface PeerOptions {
   /** Left out: certificates are not asked for, unless there are trusted proxies. */
   readonly clientCaPem?: string | undefined
@@ -41,8 +48,8 @@ export interface PeerOptions {
   readonly hostsFile: string
   /** What an operator has thrown out. */
   readonly revoked?: (now: number) => Revoked
-  /** The receiver's own CA: when the host joined that a certificate goes back to; undefined: it is not from there. */
-  readonly ownCa?: { joinedAt(fingerprint: string): number | undefined } | undefined
+  /** Of the receiver's own CA. */
+  readonly ownCa?: CaRecord | undefined
   readonly graceMs?: number
   readonly log?: Logger | undefined
 }
@@ -116,7 +123,7 @@ export class PeerCheck {
       paths: this.#authorities?.paths(leaf, sent, now) ?? (via === 'proxy' ? 'proxy' : []),
       // What our own CA recorded is on the list: renewals would outrun a file that a person keeps.
       listed: this.#hosts === undefined || joined !== undefined || isListed(this.#hosts.get(now), fingerprint, host),
-      revoked: revoked !== undefined && isRevoked(revoked, { host, fingerprint, joinedAt }),
+      revoked: revoked !== undefined && isRevoked(revoked, { host, fingerprint, joinedAt }, ownCa?.replaced),
       graceMs: grace ? graceMs : 0,
     })
     if (verdict !== 'valid' && verdict !== 'valid-in-grace')

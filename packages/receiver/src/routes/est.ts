@@ -6,10 +6,12 @@ import { printable } from '@cis490/shared/printable.ts'
 import { Refusal } from '@cis490/shared/problems.ts'
 import { estPath, estPrefix, mediaType } from '@cis490/shared/protocol.ts'
 import type { Ca } from '../ca/ca.ts'
+import { badRequest, EstRefusal, joinRefused, refusalReason } from '../core/est-refusal.ts'
 import { readToken } from '../core/join-token.ts'
-import { remoteOf } from '../http/address.ts'
+import { networkOf, remoteOf } from '../http/address.ts'
 import { BodyCut, readBody } from '../http/body.ts'
 import type { DrainLimits } from '../http/drain.ts'
+import type { Metrics } from '../http/metrics.ts'
 import type { Peer } from '../http/peer.ts'
 import { answerOf, drainUnread } from '../http/problem.ts'
 import { type RawRoute, rawTarget } from './dispatch.ts'
@@ -19,6 +21,7 @@ export interface EstPorts {
   ca(): Ca | undefined
   readonly log: Logger
   readonly drain: DrainLimits
+  readonly metrics: Pick<Metrics, 'certificatesIssued' | 'certificatesRefused'>
   readonly limits: { readonly idle_timeout: number; readonly min_rate: number }
   /** By certificate, one that expired a short while ago too; never by bearer token. @throws Refusal */
   certified(request: IncomingMessage): Peer
@@ -69,53 +72,90 @@ async function answerTo(request: IncomingMessage, response: ServerResponse, port
   )
     throw new Refusal('method-not-allowed', `this path takes ${allowed(target)}`)
   if (target === estPath.cacerts) return { bytes: ca.certificates(), type: mediaType.pkcs7 }
-  const bytes = target === estPath.enroll ? await enroll(request, response, ca, ports) : await renew(request, response, ca, ports)
+  const bytes = await certificateFor(target === estPath.enroll ? enroll : renew, { request, response, ca, ports })
   return { bytes, type: `${mediaType.pkcs7}; smime-type=certs-only` }
+}
+
+interface Asked {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly ca: Ca
+  readonly ports: EstPorts
+}
+
+async function certificateFor(give: (asked: Asked) => Promise<Granted>, asked: Asked): Promise<Buffer> {
+  const { certificatesIssued, certificatesRefused } = asked.ports.metrics
+  try {
+    const { pkcs7, row } = await give(asked)
+    certificatesIssued.inc({ by: row.by })
+    return pkcs7
+  } catch (error) {
+    if (!(error instanceof BodyCut)) certificatesRefused.inc({ reason: refusalReason(error) })
+    throw error
+  }
 }
 
 function allowed(target: string): string {
   return target === estPath.cacerts ? 'GET, HEAD' : 'POST'
 }
 
-async function enroll(request: IncomingMessage, response: ServerResponse, ca: Ca, ports: EstPorts): Promise<Buffer> {
+type Granted = Awaited<ReturnType<Ca['renew']>>
+
+/** Cheap things first, and nothing with keys for whom no token stands: the limit, the token, then the request. */
+async function enroll({ request, response, ca, ports }: Asked): Promise<Granted> {
   const from = remoteOf(request)
-  const start = Date.now()
-  ca.heard(from, start)
+  const who = `address ${networkOf(from)}`
+  ca.heard(who, Date.now())
   const { user, password } = basicOf(request)
   const token = readToken(password)
   const host = HostName.safeParse(user).data
   try {
-    if (!token || !host) throw ca.refused('unreadable', from, start)
+    if (!token || !host) throw joinRefused('missing')
+    await ca.mayJoin(token, host, Date.now())
     const der = await readDer(request, response, ports)
-    const { pkcs7, row } = await ca.join(token, host, der, { from, now: Date.now() })
-    ports.log.info(
-      { event: 'host-joined', host, token: token.id, fingerprint: row.fingerprint, not_after: row.not_after },
-      'host joined',
-    )
-    return pkcs7
+    // Asked again: others from there may have failed while the body came.
+    ca.heard(who, Date.now())
+    const granted = await ca.join(token, host, der, Date.now())
+    const { fingerprint, not_after } = granted.row
+    ports.log.info({ event: 'host-joined', host, token: token.id, fingerprint, not_after }, 'host joined')
+    return granted
   } catch (error) {
+    if (error instanceof EstRefusal) ca.failed(who, Date.now())
     if (error instanceof Refusal && error.problem.code !== 'rate')
       ports.log.warn(
-        { event: 'join-refused', remote: from, host: printable(user), token: token?.id, reason: error.problem.detail },
+        {
+          event: 'join-refused',
+          remote: from,
+          host: printable(user).slice(0, 253),
+          token: token?.id,
+          reason: error.problem.detail,
+        },
         'a host could not join',
       )
     throw error
   }
 }
 
-async function renew(request: IncomingMessage, response: ServerResponse, ca: Ca, ports: EstPorts): Promise<Buffer> {
+async function renew({ request, response, ca, ports }: Asked): Promise<Granted> {
   const { host, fingerprint, joinedAt } = ports.certified(request)
   if (fingerprint === undefined) throw new Refusal('certificate-missing', 'renewal is by the present certificate')
   if (host === undefined) throw new Refusal('host-missing', 'the certificate names no host')
-  const der = await readDer(request, response, ports)
-  // Judged again: a revocation that came while the body did counts.
-  ports.certified(request)
-  const { pkcs7, row } = await ca.renew({ host, replaces: fingerprint, joinedAt }, der, Date.now())
-  ports.log.info(
-    { event: 'certificate-renewed', host, fingerprint: row.fingerprint, not_after: row.not_after },
-    'certificate renewed',
-  )
-  return pkcs7
+  const who = `host ${host}`
+  ca.heard(who, Date.now())
+  ca.admit(host, Date.now())
+  try {
+    const der = await readDer(request, response, ports)
+    // Judged again: a revocation that came while the body did counts.
+    ports.certified(request)
+    ca.heard(who, Date.now())
+    const granted = await ca.renew({ host, replaces: fingerprint, joinedAt }, der, Date.now())
+    const { not_after } = granted.row
+    ports.log.info({ event: 'certificate-renewed', host, fingerprint: granted.row.fingerprint, not_after }, 'certificate renewed')
+    return granted
+  } catch (error) {
+    if (error instanceof EstRefusal) ca.failed(who, Date.now())
+    throw error
+  }
 }
 
 /** RFC 7617. Nothing of it is ever logged but the name. */
@@ -142,6 +182,6 @@ async function readDer(request: IncomingMessage, response: ServerResponse, { lim
     .toString('latin1')
     .replace(/-----[A-Z ]+-----/g, '')
     .replace(/\s/g, '')
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) throw new Refusal('bad-csr', 'the body is no PKCS #10 request in base64')
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) throw badRequest('unreadable')
   return Buffer.from(text, 'base64')
 }

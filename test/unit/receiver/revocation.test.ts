@@ -1,0 +1,115 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Sha256 } from '@cis490/shared/ids.ts'
+import { expect, test } from 'vitest'
+import { makeRevokedFile } from '../../../packages/receiver/src/ca/revocations.ts'
+import { revokedText } from '../../../packages/receiver/src/commands/revoked-text.ts'
+import { isRevoked, revokedBy, sharedFate } from '../../../packages/receiver/src/core/revocation.ts'
+import { networkOf } from '../../../packages/receiver/src/http/address.ts'
+import { scratchDir } from '../../support/scratch.ts'
+
+const issued = [
+  { fingerprint: 'root', token: 't1', key_sha256: 'k1' },
+  { fingerprint: 'twin', token: 't1', key_sha256: 'k1' },
+  { fingerprint: 'child', replaces: 'root', key_sha256: 'k2' },
+  { fingerprint: 'grandchild', replaces: 'child', key_sha256: 'k3' },
+  { fingerprint: 'of twin', replaces: 'twin', key_sha256: 'k4' },
+  { fingerprint: 'other', token: 't2', key_sha256: 'k5' },
+  { fingerprint: 'old row' },
+  { fingerprint: 'after old row', replaces: 'old row' },
+]
+
+test.each([
+  ['root', ['root', 'twin', 'child', 'grandchild', 'of twin']],
+  ['twin', ['root', 'twin', 'child', 'grandchild', 'of twin']],
+  ['child', ['child', 'grandchild']],
+  ['grandchild', ['grandchild']],
+  ['of twin', ['of twin']],
+  ['other', ['other']],
+  ['old row', ['old row', 'after old row']],
+  ['nobody', []],
+])('who has the key of %s has %j', (fingerprint, fate) => {
+  const names = (rows: typeof issued) => sharedFate(rows, fingerprint).map((row) => row.fingerprint)
+  expect(names(issued)).toEqual(fate)
+  expect(names(issued.toReversed()).toSorted()).toEqual(fate.toSorted())
+})
+
+test('what was renewed from a certificate without a row of its own goes with it, and a key that was kept counts both ways', () => {
+  const rows = [
+    { fingerprint: 'first', replaces: 'not recorded', key_sha256: 'k1' },
+    { fingerprint: 'second', replaces: 'first', key_sha256: 'k1' },
+  ]
+  expect(sharedFate(rows, 'not recorded')).toEqual(rows)
+  expect(sharedFate(rows, 'second')).toEqual(rows)
+})
+
+test('a certificate is out with any that it renewed, in a circle too', () => {
+  const before = new Map([
+    ['c', 'b'],
+    ['b', 'a'],
+    ['x', 'y'],
+    ['y', 'x'],
+  ])
+  const is = (fingerprint: string, ...out: string[]) =>
+    isRevoked(revokedBy(out.map((one) => ({ at: 5, fingerprint: one }))), { host: 'lab', fingerprint, joinedAt: 9 }, (one) =>
+      before.get(one),
+    )
+  expect([is('c', 'a'), is('c', 'b'), is('b', 'c'), is('a', 'b'), is('x', 'a'), is('x', 'y'), is('x')]).toEqual([
+    true,
+    true,
+    false,
+    false,
+    false,
+    true,
+    false,
+  ])
+})
+
+test.each([
+  ['192.0.2.7', '192.0.2.7'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['2001:db8:1:2::9', '2001:db8:1:2::/64'],
+  ['2001:db8::9', '2001:db8:0:0::/64'],
+  ['::1', '0:0:0:0::/64'],
+  ['64:ff9b::192.0.2.7', '64:ff9b:0:0::/64'],
+  ['', ''],
+])('limits count %j as %j', (address, network) => {
+  expect(networkOf(address)).toBe(network)
+})
+
+test('a receiver that starts cuts off nothing of a revocation that is being written', async () => {
+  const path = join(scratchDir(), 'state', 'revoked.jsonl')
+  await makeRevokedFile(path)
+  expect(readFileSync(path, 'utf8')).toBe('')
+  writeFileSync(path, '{"at":')
+  await makeRevokedFile(path)
+  expect(readFileSync(path, 'utf8')).toBe('{"at":')
+})
+
+test('the command says what is out, what is left and what the host needs next', () => {
+  const one = (digit: string, host: string) =>
+    ({ fingerprint: Sha256.parse(digit.repeat(64)), host, not_after: '2026-12-01T00:00:00.000Z' }) as never
+  const base = { at: '2026-11-22T00:00:00.000Z', reason: '', by: 'somebody' }
+  const text = revokedText(
+    {
+      revoked: { ...base, fingerprint: Sha256.parse('a'.repeat(64)) },
+      certificates: [one('a', 'lab-07'), one('b', 'lab-07')],
+      tokens: ['00000000'],
+      left: [one('c', 'lab-07')],
+    },
+    true,
+  )
+  expect(text.split('\n')).toEqual([
+    `revoked: certificate ${'a'.repeat(64)} (2 certificates of our CA, 1 token); requests are refused from now on`,
+    `  ${'a'.repeat(64)}  lab-07  until 2026-12-01T00:00:00.000Z`,
+    `  ${'b'.repeat(64)}  lab-07  until 2026-12-01T00:00:00.000Z`,
+    'still good: 1 other certificate',
+    `  ${'c'.repeat(64)}  lab-07  until 2026-12-01T00:00:00.000Z`,
+    'to throw the whole host out: cis490-receiver revoke lab-07',
+    'to let lab-07 in again: cis490-receiver token create --host lab-07',
+    '',
+  ])
+  const nobody = { revoked: { ...base, host: 'lab-70' as never }, certificates: [], tokens: [], left: [] }
+  expect(revokedText(nobody, true)).toContain('no certificate of that name is on record here: is it right?\n')
+  expect(revokedText(nobody, false)).not.toContain('token create')
+})

@@ -53,6 +53,8 @@ export const HostReport = z.looseObject({
   wave: z.int().nonnegative().optional(),
   /** Left out where the updater has not run. */
   update: LastUpdate.optional().catch(undefined),
+  /** Of a report that would be too large: how many results are left out; those that stay may have lost their `data`. */
+  cut: z.int().nonnegative().optional(),
   results: z.array(CheckResult),
   /** null: no report of an earlier day is kept; older agents have none. */
   changes: ReportChanges.nullable().optional(),

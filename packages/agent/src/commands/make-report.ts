@@ -3,6 +3,7 @@ import { UserError } from '@cis490/shared/node/cli.ts'
 import { printable } from '@cis490/shared/printable.ts'
 import type { HostReport, ReportChanges } from '@cis490/shared/report.ts'
 import type { AgentConfig } from '../config.ts'
+import { fitReport } from '../core/fit-report.ts'
 import { reportChanges } from '../core/report-changes.ts'
 import { freeNow } from '../doctor/checks/disk-trend.ts'
 import { addFreeSample } from '../doctor/disk-history.ts'
@@ -33,7 +34,7 @@ async function rememberFree({ paths }: AgentConfig, now: number): Promise<void> 
 
 /** @throws UserError (exit 3) when the receiver did not take it */
 export async function deliverReport(client: Client, report: HostReport): Promise<void> {
-  const answer = await client.putReport(client.host, JSON.stringify(report))
+  const answer = await client.putReport(client.host, JSON.stringify(fitReport(report)))
   if (answer.kind === 'fault') throw new UserError(`the report was not delivered: ${answer.message}`)
   if (answer.status < 300 && answer.status >= 200) return
   const reason = answer.problem ? printable(`${answer.problem.title}: ${answer.problem.detail}`) : 'not an answer of the receiver'

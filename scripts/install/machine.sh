@@ -24,6 +24,8 @@ wanted_packages() {
   [ -z "${recorder:-}" ] || echo setfacl:acl
   # Without it only root may ask systemd, and the doctor is not root.
   if systemd_runs && [ ! -S /run/dbus/system_bus_socket ]; then echo dbus-daemon:dbus; fi
+  # What doctor and receiver tell a person to paste begins with it. A site without it has its reasons where there is no apt.
+  if systemd_runs && command -v apt-get >/dev/null; then echo sudo:sudo; fi
 }
 missing_packages() {
   local pair

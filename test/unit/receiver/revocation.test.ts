@@ -1,11 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Sha256 } from '@cis490/shared/ids.ts'
+import { HostName, Sha256 } from '@cis490/shared/ids.ts'
 import { expect, test } from 'vitest'
-import { makeRevokedFile } from '../../../packages/receiver/src/ca/revocations.ts'
+import { appendRevoked, makeRevokedFile, readRevoked } from '../../../packages/receiver/src/ca/revocations.ts'
 import { revokedText } from '../../../packages/receiver/src/commands/revoked-text.ts'
 import { isRevoked, revokedBy, sharedFate } from '../../../packages/receiver/src/core/revocation.ts'
 import { networkOf } from '../../../packages/receiver/src/http/address.ts'
+import { runToEnd } from '../../support/program.ts'
 import { scratchDir } from '../../support/scratch.ts'
 
 const issued = [
@@ -86,6 +87,33 @@ test('a receiver that starts cuts off nothing of a revocation that is being writ
   expect(readFileSync(path, 'utf8')).toBe('{"at":')
 })
 
+test('a last row whose newline an editor took counts, and is not cut off by the next; half a row is', async () => {
+  const path = join(scratchDir(), 'revoked.jsonl')
+  const row = (host: string) => ({ at: '2026-11-22T00:00:00.000Z', host: HostName.parse(host), reason: '', by: 'somebody' })
+  const hosts = () => [...readRevoked(readFileSync(path, 'utf8'), path).hosts.keys()]
+  writeFileSync(path, JSON.stringify(row('lab-01')))
+  expect(hosts()).toEqual(['lab-01'])
+  await appendRevoked(path, row('lab-02'))
+  expect(hosts()).toEqual(['lab-01', 'lab-02'])
+  writeFileSync(path, `${readFileSync(path, 'utf8')}{"at":"2026`)
+  expect(hosts()).toEqual(['lab-01', 'lab-02'])
+  await appendRevoked(path, row('lab-03'), row('lab-04'))
+  expect(hosts()).toEqual(['lab-01', 'lab-02', 'lab-03', 'lab-04'])
+})
+
+test('the command writes nothing to a list that the receiver could not read, and says which line', async () => {
+  const dir = scratchDir()
+  const [path, config] = [join(dir, 'revoked.jsonl'), join(dir, 'receiver.toml')]
+  writeFileSync(path, '{"host":"lab-01"}\n')
+  writeFileSync(config, `state_dir = "${dir}"\n`)
+  const { code, stderr } = await runToEnd('receiver', ['revoke', 'lab-02', '--config', config])
+  expect([code, stderr]).toEqual([
+    78,
+    `cis490-receiver: bad configuration\n${path}:1: this is no revocation; correct the line, or take it out\n`,
+  ])
+  expect(readFileSync(path, 'utf8')).toBe('{"host":"lab-01"}\n')
+})
+
 test('the command says what is out, what is left and what the host needs next', () => {
   const one = (digit: string, host: string) =>
     ({ fingerprint: Sha256.parse(digit.repeat(64)), host, not_after: '2026-12-01T00:00:00.000Z' }) as never
@@ -100,7 +128,7 @@ test('the command says what is out, what is left and what the host needs next', 
     true,
   )
   expect(text.split('\n')).toEqual([
-    `revoked: certificate ${'a'.repeat(64)} (2 certificates of our CA, 1 token); requests are refused from now on`,
+    `revoked: certificate ${'a'.repeat(64)} (2 certificates of our CA, 1 token); requests are refused within a second`,
     `  ${'a'.repeat(64)}  lab-07  until 2026-12-01T00:00:00.000Z`,
     `  ${'b'.repeat(64)}  lab-07  until 2026-12-01T00:00:00.000Z`,
     'still good: 1 other certificate',

@@ -1,5 +1,5 @@
 /** `revoked.jsonl`: what an operator has thrown out. Appended by a command, read by the receiver when it changes. */
-import { open, readFile } from 'node:fs/promises'
+import { appendFile, open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { HostName, Sha256 } from '@cis490/shared/ids.ts'
 import { parseObject, splitLines } from '@cis490/shared/jsonl.ts'
@@ -23,13 +23,20 @@ const RevokedRow = z
   .refine(({ host, fingerprint }) => (host === undefined) !== (fingerprint === undefined), 'a host or a fingerprint')
 export type RevokedRow = z.infer<typeof RevokedRow>
 
-/** A last row without its end was told to nobody. @throws ConfigError with file and line: a revocation that cannot be read must not pass unseen */
+/** Half a last row was told to nobody; a whole one without its newline is what an editor left, and counts. @throws ConfigError with file and line: a revocation that cannot be read must not pass unseen */
 export function parseRevoked(text: string, path: string): RevokedRow[] {
-  return splitLines(Buffer.from(text)).lines.map((line, index) => {
+  const rows = splitLines(Buffer.from(text)).lines.map((line, index) => {
     const row = RevokedRow.safeParse(parseObject(line))
     if (row.success) return row.data
     throw new ConfigError(`${path}:${index + 1}: this is no revocation; correct the line, or take it out`)
   })
+  return [...rows, ...lastRow(text)]
+}
+
+/** The last row where its newline is missing. */
+function lastRow(text: string): RevokedRow[] {
+  const row = RevokedRow.safeParse(parseObject(text.slice(text.lastIndexOf('\n') + 1)))
+  return row.success ? [row.data] : []
 }
 
 export function readRevoked(text: string, path: string): Revoked {
@@ -37,11 +44,14 @@ export function readRevoked(text: string, path: string): Revoked {
 }
 
 export async function revokedRows(path: string): Promise<RevokedRow[]> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  return parseRevoked(await textOf(path), path)
+}
+
+async function textOf(path: string): Promise<string> {
+  return await readFile(path, 'utf8').catch((error: unknown) => {
     if (isErrno(error, 'ENOENT')) return ''
     throw error
   })
-  return parseRevoked(text, path)
 }
 
 /** The file has to be there for a receiver that watches it. */
@@ -55,6 +65,8 @@ export async function makeRevokedFile(path: string): Promise<void> {
 /** Durable when it returns. The caller holds the CA's lock. */
 export async function appendRevoked(path: string, ...rows: readonly RevokedRow[]): Promise<void> {
   await makeDir(dirname(path))
+  // A journal would cut it off.
+  if (lastRow(await textOf(path)).length > 0) await appendFile(path, '\n', { flush: true })
   await using journal = await Journal.open(path)
   await Promise.all(rows.map((row) => journal.append(row)))
 }

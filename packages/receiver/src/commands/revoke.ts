@@ -65,6 +65,8 @@ async function revoke(
   await makeDir(paths.folder)
   using lock = await lockSoon(paths.lock)
   if (!lock) throw new UserError('the CA is being worked on; try again in a moment')
+  // First of all: a file that cannot be read would not be taken up by the receiver either.
+  const before = await revokedRows(paths.revoked)
   const store = new TokenStore(paths.tokens)
   const tokens = await removeTokens(store, target, await readIssued(paths.issued))
   // After the tokens: who joined by one of them a moment ago joined before this, and is in the record that is read now.
@@ -77,7 +79,7 @@ async function revoke(
   const rows = along.map(({ fingerprint }): RevokedRow => ({ at, fingerprint, along_with: target.fingerprint, ...because }))
   await appendRevoked(paths.revoked, row, ...rows)
   const shown = ({ fingerprint, host, not_after }: IssuedRow) => ({ fingerprint, host, not_after })
-  const left = await leftOf(issued, living, now, paths.revoked)
+  const left = leftOf(issued, living, now, [...before, row, ...rows])
   const outcome = { revoked: row, certificates: living.map(shown), tokens, left: left.map(shown) }
   if (options.json) printJson(outcome)
   else process.stdout.write(revokedText(outcome, ca !== undefined))
@@ -88,12 +90,12 @@ function fallsWith({ host, fingerprint }: Target, issued: readonly IssuedRow[]):
 }
 
 /** What the same hosts have beside that still counts. */
-async function leftOf(issued: IssuedRow[], gone: readonly IssuedRow[], now: number, path: string): Promise<IssuedRow[]> {
+function leftOf(issued: IssuedRow[], gone: readonly IssuedRow[], now: number, out: readonly RevokedRow[]): IssuedRow[] {
   const hosts = new Set(gone.map(({ host }) => host))
-  const revoked = revokedBy((await revokedRows(path)).map((row) => ({ ...row, at: Date.parse(row.at) })))
-  const before = new Map(issued.map((row) => [row.fingerprint as string, row.replaces as string | undefined]))
+  const revoked = revokedBy(out.map((row) => ({ ...row, at: Date.parse(row.at) })))
+  const replaced = new Map(issued.map((row) => [row.fingerprint as string, row.replaces as string | undefined]))
   const counts = ({ host, fingerprint, joined_at }: IssuedRow) =>
-    !isRevoked(revoked, { host, fingerprint, joinedAt: Date.parse(joined_at) }, (one) => before.get(one))
+    !isRevoked(revoked, { host, fingerprint, joinedAt: Date.parse(joined_at) }, (one) => replaced.get(one))
   return issued.filter((row) => hosts.has(row.host) && stillSpeaks(row, now) && counts(row))
 }
 

@@ -19,7 +19,7 @@ export interface RevokeOutcome {
 export function revokedText({ revoked, certificates, tokens, left }: RevokeOutcome, joins: boolean): string {
   const what = revoked.host ?? `certificate ${revoked.fingerprint}`
   const lines = [
-    `revoked: ${what} (${counted(certificates.length, 'certificate')} of our CA, ${counted(tokens.length, 'token')}); requests are refused from now on`,
+    `revoked: ${what} (${counted(certificates.length, 'certificate')} of our CA, ${counted(tokens.length, 'token')}); requests are refused within a second`,
     ...certificates.map((one) => `  ${line(one)}`),
   ]
   if (joins && certificates.length === 0)

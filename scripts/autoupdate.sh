@@ -12,6 +12,8 @@
 # as the tree's owner, and as root only renames, removes and restarts: nothing of the tree is ever run by root.
 set -uo pipefail
 umask 022
+# What programs say is read.
+export LC_ALL=C.UTF-8
 here=$(dirname "$(readlink -f "$0")")
 
 checkout=$(readlink -f "${CIS490_CHECKOUT:-/opt/cis490}")
@@ -38,6 +40,8 @@ from='' to='' active='' reason='' report=''
 . "$here/autoupdate/prepare.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$here/autoupdate/swap.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$here/autoupdate/others.sh"
 
 clean_up() {
   [ ! -e "$journal" ] || (undo rolled-back "$cut")
@@ -53,6 +57,7 @@ update() { # run or --now
   step_look "$branch"
   step_fetch "$branch"
   step_allow "$1"
+  step_others
   step_clone "$branch"
   step_modules
   step_try

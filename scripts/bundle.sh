@@ -27,6 +27,8 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 git -C "$root" archive --prefix=cis490/ "$commit" | tar --extract --directory "$place"
 (cd "$place/cis490" && "${CIS490_NPM:-npm}" ci --omit=dev --ignore-scripts --no-audit --no-fund --silent)
+# The tree has no history to tell which commit it is.
+echo "$commit" >"$place/cis490/node_modules/.cis490-commit"
 
 name=$commit.tar.zst
 tar --create --directory "$place" --sort=name --mtime="@$(git -C "$root" show --no-patch --format=%ct "$commit")" \

@@ -16,18 +16,29 @@ git_in() { # tree, then what git is to do
   as_user env GIT_TERMINAL_PROMPT=0 LC_ALL=C git -C "$@"
 }
 
-# Runs it; where it fails, `reason` is its last line.
+# `Wrote only`: tar, of the file in which the room ended.
+no_space='No space left on device|ENOSPC|Disk quota exceeded|: Wrote only [0-9]+ of'
+
+# Runs it; where it fails, `reason` is its last line. A full disk counts as a failure whatever the command makes of it: npm may
+# only warn of the files that it could not write whole.
 attempt() { # what it is, then the command
-  local what=$1 told
+  local what=$1 told status
   shift
-  told=$("$@" 2>&1) && return
-  told=$(grep -v '^[[:space:]]*$' <<<"$told" | tail -n 1 | cut -c1-300)
+  told=$("$@" 2>&1)
+  status=$?
+  if grep -Eqi "$no_space" <<<"$told"; then
+    reason="disk full: $what found no room"
+    return 1
+  fi
+  [ $status -ne 0 ] || return 0
+  # npm's last word is where its log lies.
+  told=$(grep -v -e '^[[:space:]]*$' -e 'A complete log of this run' <<<"$told" | tail -n 1 | cut -c1-300)
   reason=$what${told:+: $told}
   return 1
 }
 
 # Of lab-host.toml only `key = value` below its [table] is understood.
-value_of() { # table key default
+value_of() { # table key default, and the file where it is another one
   local table='' line text='"([^"\\]*)"|'\''([^'\'']*)'\''|([[:alnum:]_.-]+)'
   while IFS= read -r line || [ -n "$line" ]; do
     if [[ $line =~ ^[[:space:]]*\[([^]]+)\] ]]; then
@@ -36,7 +47,7 @@ value_of() { # table key default
       echo "${BASH_REMATCH[2]}${BASH_REMATCH[3]}${BASH_REMATCH[4]}"
       return
     fi
-  done < <(cat "$config" 2>/dev/null)
+  done < <(cat "${4:-$config}" 2>/dev/null)
   echo "$3"
 }
 
@@ -48,6 +59,9 @@ put() { # file text
 # The result, for the doctor's report. On a full disk it is written over the last one, which takes no room.
 finish() { # outcome reason
   local text folder at since=''
+  # The room that a tree took which nobody wants goes back before anything is written: hosts ship, and reports say why.
+  [ -e "$journal" ] || rm -rf "$new" "$failed"
+  [[ $2 != *'disk full:'* ]] || rm -rf "$npm"
   folder=$(value_of paths state /var/lib/cis490/agent)/update
   at=$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)
   if [ "$1" = failed ]; then

@@ -4,6 +4,9 @@
 # Nothing of a host's own may get lost, and nothing is decided for a person who works there.
 step_look() { # branch
   local changed
+  from=$(cat "$checkout/node_modules/.cis490-commit" 2>/dev/null) && to=$from
+  [ -e "$checkout/.git" ] || [ -z "$from" ] ||
+    finish refused "$checkout is an unpacked bundle, which does not update itself: move it away and run the installer of the next one"
   git_in "$checkout" rev-parse --git-dir >/dev/null 2>&1 || finish refused "$checkout is no git checkout of $user"
   from=$(git_in "$checkout" rev-parse HEAD) && to=$from
   ! mountpoint -q "$checkout" || finish refused "$checkout is a mount point and cannot be renamed"
@@ -72,12 +75,12 @@ from_registry() {
   own_folder "$npm"
   # A site's own Node brings its npm, and npm looks for a node on the path.
   attempt 'npm ci' as_user env -C "$new" PATH="${CIS490_NODE:+${CIS490_NODE%/*}:}$PATH" npm_config_cache="$npm" timeout 900 "${CIS490_NPM:-npm}" ci --omit=dev \
-    --ignore-scripts --prefer-offline --no-audit --no-fund --no-update-notifier --fetch-timeout=60000 --fetch-retries=1
+    --ignore-scripts --prefer-offline --no-audit --no-fund --no-update-notifier --loglevel=warn --fetch-timeout=60000 --fetch-retries=1
 }
 
 # The receiver's archive of this commit gives what is not in git; what is in git comes from there alone.
 from_bundle() {
-  local archive=$npm/bundle.tar.zst key options='' path url
+  local archive=$npm/bundle.tar.zst key options='' path url stamp
   url=$(value_of receiver url '') && url=${url%/}
   for key in ca_file:cacert cert_file:cert key_file:key; do
     path=$(value_of receiver "${key%:*}" '')
@@ -95,6 +98,8 @@ from_bundle() {
   attempt 'bundle' as_user tar --use-compress-program=zstd --extract --file "$archive" --directory "$new" \
     --strip-components=1 --skip-old-files || return
   rm -f "$archive" "$archive.head"
+  stamp=$(cat "$new/node_modules/.cis490-commit" 2>/dev/null)
+  [ "${stamp:-$to}" = "$to" ] || { reason="bundle: it is of ${stamp:0:12}" && return 1; }
   [ -z "$(git_in "$new" status --porcelain=v1)" ] || { reason='bundle: it holds what the commit does not' && return 1; }
 }
 
@@ -102,6 +107,8 @@ step_modules() {
   local before=''
   if [ "$(value_of update source git)" != bundle ]; then
     from_registry && return
+    # A bundle has no more room.
+    [[ $reason != 'disk full:'* ]] || finish failed "$reason"
     before="$reason; "
   fi
   from_bundle || finish failed "$before$reason"
@@ -119,6 +126,7 @@ quick() { # tree
 
 step_try() {
   quick "$new" || quick "$new" || finish refused "$reason"
+  accept_settings || finish refused "$reason"
   # What a rename makes visible has to be on the disk.
   sync -f "$new"
 }

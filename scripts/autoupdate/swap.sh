@@ -3,14 +3,14 @@
 # to step_settle there is a journal: whatever is cut short in between is undone by `undo`.
 
 # Also while it starts, or waits to be started again: it has the tree's files open.
-is_up() {
+is_up() { # unit
   local state
-  state=$(systemctl is-active "$unit" 9>&- 2>/dev/null) && return
+  state=$(systemctl is-active "$1" 9>&- 2>/dev/null) && return
   [[ $state =~ ^(activating|reloading|deactivating)$ ]]
 }
 
-is_active() {
-  systemctl is-active --quiet "$unit" 9>&- 2>/dev/null
+is_active() { # unit
+  systemctl is-active --quiet "$1" 9>&- 2>/dev/null
 }
 
 # $1 takes the checkout's place, which becomes $2. At once where mv can exchange; else by two renames, between which there is no
@@ -42,21 +42,29 @@ resume() {
     as_user rm -f "$(pause_file)"
 }
 
-# Running transfers end a part: shipping is paused, until no archive is open. Should we die, the pause ends by itself.
+# Running transfers end a part: shipping is paused, until no archive is open. Should we die, the pause ends by itself. What runs
+# once, like the judgement of the fleet, ends before its code is taken away.
 step_lull() {
-  local pid deadline=$((SECONDS + lull))
+  local pid=0 deadline=$((SECONDS + lull))
   active=no
-  is_up || return 0
-  active=yes
-  is_paused || as_user "$checkout/$agent" pause --for "$((lull + 300))s" --reason 'an update' --config "$config" >/dev/null 2>&1
-  pid=$(systemctl show --property=MainPID --value "$unit" 9>&-)
-  sleep "$notice"
-  # Where nobody may look into the daemon it gets time to end its parts.
-  ls "/proc/$pid/fd" >/dev/null 2>&1 || sleep 10
-  while find "/proc/$pid/fd" -lname '*.tar.zst' 2>/dev/null | grep -q .; do
-    [ $SECONDS -lt $deadline ] || finish held "a transfer has run for more than $lull s"
+  if is_up "$unit"; then
+    active=yes
+    is_paused || as_user "$checkout/$agent" pause --for "$((lull + 300))s" --reason 'an update' --config "$config" >/dev/null 2>&1
+    pid=$(systemctl show --property=MainPID --value "$unit" 9>&-)
+    sleep "$notice"
+    # Where nobody may look into the daemon it gets time to end its parts.
+    ls "/proc/$pid/fd" >/dev/null 2>&1 || sleep 10
+  fi
+  while judges_others && busy "$pid"; do
+    [ $SECONDS -lt $deadline ] || finish held "$reason has run for more than $lull s"
     sleep 1
   done
+}
+
+busy() { # pid; sets reason
+  reason=${errands[0]-} && [ -z "$reason" ] || return 0
+  reason='a transfer'
+  find "/proc/$1/fd" -lname '*.tar.zst' 2>/dev/null | grep -q .
 }
 
 # Counted before it is tried: a version that takes the machine down with it is not tried for ever.
@@ -64,15 +72,24 @@ step_journal() {
   local last='' count=0
   [ ! -e "$tried" ] || read -r last count _ <"$tried"
   [ "$last" = "$to" ] || count=0
-  if ! { put "$tried" "$to $((count + 1)) $cut" && put "$journal" "$from $to $active"; }; then
+  if ! { put "$tried" "$to $((count + 1)) $cut" && put "$journal" "$from $to $active ${others[*]}"; }; then
     finish failed "$work cannot be written"
   fi
 }
 
-# Before the swap: the daemon loads parts of itself when it needs them, and must not load those of another version.
+# Before the swap: a daemon loads parts of itself when it needs them, and must not load those of another version. The agent first,
+# which may ship to the receiver beside it; a receiver ends what is on its way, or hosts go on with it afterwards.
 step_stop() {
-  [ "$active" = no ] || attempt 'systemctl stop' systemctl stop "$unit" 9>&- || undo failed "$reason"
+  stop_them || undo failed "$reason"
   resume
+}
+
+stop_them() { # also those that only start
+  local one well=0
+  for one in "$unit" "${others[@]}"; do
+    ! is_up "$one" || attempt "systemctl stop $one" systemctl stop "$one" 9>&- || well=1
+  done
+  return $well
 }
 
 step_swap() {
@@ -80,17 +97,24 @@ step_swap() {
 }
 
 step_start() {
-  [ "$active" = no ] || attempt "${to:0:12} does not start" timeout "$start_patience" systemctl start "$unit" 9>&- ||
-    undo rolled-back "$reason"
+  start_them || undo rolled-back "$reason"
 }
 
-# Up for some seconds on end, and its doctor says so too.
+start_them() {
+  local one
+  for one in "${others[@]}" "$unit"; do
+    [ "$one:$active" = "$unit:no" ] ||
+      attempt "${to:0:12} does not start as $one" timeout "$start_patience" systemctl start "$one" 9>&- || return
+  done
+}
+
+# Up for some seconds on end, and its doctor says so too; a receiver's word is asked for as well.
 step_judge() {
   local well=0 deadline=$((SECONDS + patience))
   while [ "$well" -lt "$settle" ]; do
     reason="${to:0:12} does not stay up"
-    if { [ "$active" = no ] || is_active; } && { [ "$well" -gt 0 ] || quick "$checkout"; }; then
-      [ "$active" = yes ] || return 0
+    if { [ "$active" = no ] || is_active "$unit"; } && others_well && { [ "$well" -gt 0 ] || quick "$checkout"; }; then
+      [ "$active${others[*]}" != no ] || return 0
       well=$((well + 1))
     else
       well=0
@@ -109,14 +133,15 @@ cut='cut short before it was found healthy'
 
 # What is known to work comes back. May be cut short itself, anywhere, and begun again.
 undo() { # outcome reason
-  local where=$old here
-  read -r from to active <"$journal"
+  local where=$old here rest
+  read -r from to active rest <"$journal"
+  read -ra others <<<"$rest"
   here=$(git_in "$checkout" rev-parse HEAD 2>/dev/null)
   if [ ! -e "$checkout" ]; then
     mv -T "$old" "$checkout"
   # Whose commit nobody can read is the new one only where the old one stands aside.
   elif [ "$here" = "$to" ] || { [ "$here" != "$from" ] && [ -e "$old" ]; }; then
-    ! is_up || systemctl stop "$unit" 9>&-
+    stop_them
     # An exchange whose second rename is missing left the old tree under the new one's name.
     [ -e "$old" ] || where=$new
     rm -rf "$failed"
@@ -127,8 +152,15 @@ undo() { # outcome reason
   sync "$work" "$(dirname "$checkout")"
   [ "$1" != rolled-back ] || [ "$2" = "$cut" ] || put "$tried" "$to $most_tries $2"
   # Before the journal goes, or a cut would leave the host without its daemon. Not waited for: at boot it is this that comes first.
-  [ "$active" = no ] || is_active || systemctl start --no-block "$unit" 9>&-
+  bring_back
   rm -f "$journal" && sync "$work"
   report=yes
   finish "$1" "$2"
+}
+
+bring_back() {
+  local one
+  for one in "${others[@]}" "$unit"; do
+    [ "$one:$active" = "$unit:no" ] || is_active "$one" || systemctl start --no-block "$one" 9>&-
+  done
 }

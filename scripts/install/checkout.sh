@@ -1,7 +1,10 @@
 # shellcheck shell=bash
 # The checkout at /opt/cis490, its runtime and libraries, and what the shell finds of it.
 
-# The commit of a checkout, whoever owns it.
+# The commit of a checkout, whoever owns it, or of an unpacked bundle.
+version_of() {
+  if [ -e "$1/.git" ]; then commit_of "$1" rev-parse HEAD; else cat "$1/node_modules/.cis490-commit" 2>/dev/null || true; fi
+}
 commit_of() {
   command -v git >/dev/null || return 0
   printf '[safe]\ndirectory = *\n' >"$scratch/gitconfig"
@@ -11,10 +14,12 @@ commit_of() {
 check_checkout() {
   [ "$source" != "$home" ] && [ -e "$home" ] || return 0
   local here there
-  here=$(commit_of "$source" rev-parse HEAD)
-  there=$(commit_of "$home" rev-parse HEAD)
+  here=$(version_of "$source")
+  there=$(version_of "$home")
   if [ ! -x "$home/scripts/${program##*/}" ]; then
     problem "$home is there and has no ${program##*/}: move it away"
+  elif [ -n "$here" ] && [ "$here" != "$there" ] && [ ! -e "$home/.git" ]; then
+    problem "$home is an unpacked bundle of ${there:0:12}, this is ${here:0:12}: stop the units, move $home away and run this again"
   elif [ -n "$here" ] && [ "$here" != "$there" ]; then
     problem "$home is at ${there:0:12}, this checkout at ${here:0:12}: bring it up to date and run $home/scripts/${program##*/}"
   fi
@@ -49,7 +54,8 @@ libraries_is() {
 }
 libraries_known=no
 libraries_in() {
-  local node=${own_node:-$1/node_modules/.bin/node}
+  local node
+  node=$(runtime_of "$1")
   [ -x "$node" ] && [ -f "$1/scripts/install/libraries.ts" ] &&
     unprivileged "$node" "$1/scripts/install/libraries.ts" "$1" >/dev/null 2>&1
 }
@@ -59,11 +65,6 @@ libraries_come() {
 }
 libraries_make() {
   as_user "${own_npm:-npm}" ci --omit=dev --ignore-scripts --no-audit --no-fund
-  # Older npm, like Debian 12's, does not link the program of an optional package.
-  local pinned
-  for pinned in "$home"/node_modules/node-linux-*/bin/node; do
-    [ -x "$home/node_modules/.bin/node" ] || as_user ln -sf "../${pinned#"$home"/node_modules/}" "$home/node_modules/.bin/node"
-  done
   unprivileged "$(runtime)" --version
 }
 

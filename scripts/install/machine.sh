@@ -19,7 +19,8 @@ systemd_runs() { [ -d /run/systemd/system ]; }
 
 # Which programs this installation takes, with their Debian packages.
 wanted_packages() {
-  echo git:git
+  # A host from a bundle has no history to look at; a receiver may have to read one.
+  if [ -e "$source/.git" ] || [ -e "$home/.git" ] || [ "$main_unit" = cis490-receiver.service ]; then echo git:git; fi
   [ "$take_npm" = no ] || [ -n "$own_npm" ] || echo npm:npm
   [ -z "${recorder:-}" ] || echo setfacl:acl
   # Without it only root may ask systemd, and the doctor is not root.
@@ -109,7 +110,16 @@ check_node() {
 }
 
 # The runtime of this installation.
-runtime() { printf '%s' "${own_node:-$home/node_modules/.bin/node}"; }
+runtime() { runtime_of "$home"; }
+
+# Of a tree. Where an older npm, like Debian 12's, made the libraries, it did not link the program of an optional package.
+runtime_of() {
+  local node=${own_node:-$1/node_modules/.bin/node} pinned
+  for pinned in "$1"/node_modules/node-linux-*/bin/node; do
+    if [ ! -x "$node" ] && [ -z "$own_node" ] && [ -x "$pinned" ]; then node=$pinned; fi
+  done
+  printf '%s' "$node"
+}
 
 # toml FILE TABLE KEY: a text value of a configuration that may be there already. Enough for what the installer itself writes.
 toml() {

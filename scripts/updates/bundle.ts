@@ -1,7 +1,7 @@
 /** An update without a registry: the archive of a commit, from the receiver. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { checkout, programs } from '../local-fleet/children.ts'
 import type { Trial } from './trial.ts'
 
@@ -17,6 +17,15 @@ export function serveBundle(trial: Trial, path: string): void {
   execFileSync(programs.receiver, ['bundle', 'add', path, '--config', config], { stdio: ['ignore', 'ignore', 'pipe'] })
 }
 
+/** What a careless operator might serve. */
+function renamed(bundle: string, commit: string): string {
+  const path = join(dirname(bundle), `${commit}.tar.zst`)
+  copyFileSync(bundle, path)
+  const [hash] = readFileSync(`${bundle}.sha256`, 'utf8').split(' ')
+  writeFileSync(`${path}.sha256`, `${hash}  ${commit}.tar.zst\n`)
+  return path
+}
+
 /** The same bytes twice; and a host that asks nobody else updates. @returns findings */
 export async function tryBundle(trial: Trial): Promise<string[]> {
   const head = trial.publish()
@@ -26,12 +35,18 @@ export async function tryBundle(trial: Trial): Promise<string[]> {
   const without = await trial.update()
   serveBundle(trial, first)
   const { code, text } = await trial.update()
+  const next = trial.publish()
+  serveBundle(trial, renamed(first, next))
+  const wrong = await trial.update()
   takeBack()
   for (const folder of ['bundles', 'bundles-again']) rmSync(join(trial.dir, folder), { recursive: true })
   return [
     ...(same ? [] : ['two bundles of one commit differ']),
     ...(without.code === 3 && /^failed: bundle: .*404/.test(without.text) ? [] : [`without a bundle: ${without.text}`]),
     ...(code === 0 ? [] : [text]),
+    ...(wrong.code === 3 && wrong.text.includes(`bundle: it is of ${head.slice(0, 12)}`)
+      ? []
+      : [`another commit: ${wrong.text}`]),
     ...trial.faults([head]),
   ]
 }

@@ -7,6 +7,7 @@ import { exit } from '@cis490/shared/node/cli.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
 import { makeProgress } from '@cis490/shared/node/progress.ts'
 import { Children } from '../local-fleet/children.ts'
+import { besides, receiverFaults } from './beside.ts'
 import { tryBundle } from './bundle.ts'
 import { type CutResult, type Form, tryCut } from './cut.ts'
 import { points } from './points.ts'
@@ -17,7 +18,8 @@ import { lacks, tryWithout } from './without.ts'
 
 const usage = `npm run updates -- [--only TEXT] [--every N] [--exchange] [--no-real] [--keep]
   Kills the updater at every point of an update, with its daemon and without, and takes away what it needs; after each the host
-  has to have a whole tree and ship an episode, and the next run has to update. systemctl is a stand-in that starts the real daemon.
+  has to have a whole tree and ship an episode, the receiver that runs from the same tree has to run that commit, and the next run has
+  to update. systemctl is a stand-in that starts the real daemon.
   --only TEXT   points whose name has TEXT     --every N   each N-th of them
   --exchange    with a mv that exchanges two folders at once, as coreutils 9.5 has it
   --no-real     without the update of the real tree (npm ci and the whole program)     --keep   keeps its folder
@@ -42,6 +44,7 @@ async function trials(dir: string, children: Children): Promise<boolean> {
   await using trial = new Trial(dir, values.exchange)
   await trial.begin(children)
   trial.systemctl('start')
+  await trial.addReceiver()
   const chosen = points().filter(({ cut }, k) => cut.includes(values.only) && k % Number(values.every) === 0)
   const forms: readonly Form[] = ['killed', 'power']
   const progress = makeProgress({ label: 'cuts', total: chosen.length * forms.length, unit: 'count', stream: process.stderr })
@@ -57,9 +60,10 @@ async function trials(dir: string, children: Children): Promise<boolean> {
   const hit = results.filter((one) => one.hit)
   say(`cuts: ${hit.length} of ${new Set(hit.map(({ point }) => point.cut)).size} points, both with the daemon and without`)
   let wrong = results.some(({ findings }) => findings.length > 0)
-  for (const lack of lacks.filter(({ name }) => name.includes(values.only))) {
+  for (const lack of [...lacks, ...besides].filter(({ name }) => name.includes(values.only))) {
     const findings = await tryWithout(trial, lack)
     await trial.deliver().catch((error: Error) => findings.push(error.message))
+    findings.push(...(await receiverFaults(trial)))
     say(`${lack.name}: ${findings.length === 0 ? `${lack.outcome}, and it ships` : findings.join('; ')}`)
     wrong ||= findings.length > 0
   }

@@ -12,7 +12,9 @@ export function steps(): string[] {
 }
 
 const swapCommands = 7
-const undoCommands = 24
+const undoCommands = 26
+/** Of what runs from the checkout: the agent, and the receiver beside it. */
+const perService = 9
 
 export interface Point {
   /** As cut.bash has it. */
@@ -26,6 +28,10 @@ export function points(): Point[] {
   return [
     ...steps().flatMap((step) => [`before:${step}`, `after:${step}`].map((cut) => ({ cut, broken: false }))),
     ...count(swapCommands).map((k) => ({ cut: `inside:swap:${k}`, broken: false })),
+    ...count(perService).map((k) => ({ cut: `inside:start_them:${k}`, broken: false })),
+    // Stopped twice, where there is a way back.
+    ...count(2 * perService).map((k) => ({ cut: `inside:stop_them:${k}`, broken: true })),
+    ...count(perService).map((k) => ({ cut: `inside:bring_back:${k}`, broken: true })),
     ...count(undoCommands).map((k) => ({ cut: `inside:undo:${k}`, broken: true })),
   ]
 }

@@ -1,6 +1,7 @@
 /** A forge, a host's checkout and daemon, and a receiver, in a folder of their own. */
 import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeCertificates } from '../local-fleet/certificates.ts'
@@ -20,6 +21,7 @@ export class Trial implements AsyncDisposable {
   #agent: AgentPlace | undefined
   #episodes = 0
   readonly #versions: number[] = []
+  #besides = 0
 
   /** @param exchange with a mv that exchanges two folders at once, as newer ones do */
   constructor(dir: string, exchange = false) {
@@ -28,7 +30,7 @@ export class Trial implements AsyncDisposable {
     this.checkout = join(dir, 'opt/cis490')
     this.#bin = [join(dir, 'bin')]
     mkdirSync(join(dir, 'bin'), { recursive: true })
-    process.once('exit', () => this.killDaemon())
+    process.once('exit', () => this.killDaemons())
     symlinkSync(join(import.meta.dirname, 'systemctl'), join(dir, 'bin/systemctl'))
     if (exchange) symlinkSync(join(import.meta.dirname, 'exchanging-mv'), join(dir, 'bin/mv'))
     mkdirSync(join(dir, 'author'))
@@ -94,6 +96,19 @@ export class Trial implements AsyncDisposable {
     return () => writeFileSync(this.agent.config, before)
   }
 
+  /** From now on a receiver runs from the checkout too. */
+  async addReceiver(): Promise<void> {
+    this.#besides = await freePort()
+    writeFileSync(join(this.dir, 'beside.toml'), `ops_listen = "127.0.0.1:${this.#besides}"\n`)
+    if (!this.systemctl('start', 'cis490-receiver')) throw new Error('the receiver of the checkout does not start')
+  }
+
+  /** What the receiver of the checkout says that it runs; undefined: it does not answer. */
+  async told(): Promise<string | undefined> {
+    const answer = await fetch(`http://127.0.0.1:${this.#besides}/metrics`).catch(() => undefined)
+    return /commit="(\w+)"/.exec((await answer?.text()) ?? '')?.[1]
+  }
+
   update(options: { cut?: string; env?: NodeJS.ProcessEnv; args?: string[] } = {}): Promise<UpdaterRun> {
     return runUpdater(this.at, options.args ?? [], options)
   }
@@ -103,11 +118,12 @@ export class Trial implements AsyncDisposable {
     return runUpdater(this.at, ['repair'], options)
   }
 
-  systemctl(...words: string[]): boolean {
+  /** @param word and a unit; the agent's daemon where none is named */
+  systemctl(word: string, unit = 'cis490-orchestrator'): boolean {
     try {
       const env = { ...process.env, CIS490_CHECKOUT: this.checkout, CIS490_CONFIG: this.agent.config, CIS490_TRIAL: this.dir }
       const more = { CIS490_TRIAL_PROGRAM: join(import.meta.dirname, '../..'), CIS490_TRIAL_NODE: process.execPath }
-      execFileSync(join(this.dir, 'bin/systemctl'), [...words, 'cis490-orchestrator'], {
+      execFileSync(join(this.dir, 'bin/systemctl'), [word, unit], {
         env: { ...env, ...more },
         stdio: 'ignore',
       })
@@ -156,9 +172,9 @@ export class Trial implements AsyncDisposable {
   }
 
   /** SIGKILL, as a power cut does. */
-  killDaemon(): void {
-    const path = join(this.dir, 'daemon.pid')
-    if (existsSync(path)) execFileSync('bash', ['-c', 'kill -KILL "$(cat "$0")" 2>/dev/null || true', path])
+  killDaemons(): void {
+    for (const path of ['daemon.pid', 'beside.pid'].map((name) => join(this.dir, name)))
+      if (existsSync(path)) execFileSync('bash', ['-c', 'kill -KILL "$(cat "$0")" 2>/dev/null || true', path])
   }
 
   /** A program in front of all others of its name. */
@@ -168,6 +184,15 @@ export class Trial implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.killDaemon()
+    this.killDaemons()
   }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
 }

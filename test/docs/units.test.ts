@@ -67,9 +67,10 @@ describe.each(updaters)('%s', (unit) => {
   })
 })
 
-test('what a power cut left half done is undone before the daemon starts', () => {
+test('what a power cut left half done is undone before the daemon starts, and a receiver beside it', () => {
   const before = values('cis490-autoupdate-repair.service', 'Before').join(' ')
   expect(before).toMatch(/\bcis490-orchestrator\.service\b/)
+  expect(before).toMatch(/\bcis490-receiver\.service\b/)
   expect(values('cis490-autoupdate-repair.service', 'WantedBy')).toEqual(['multi-user.target'])
 })
 

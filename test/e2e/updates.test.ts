@@ -1,27 +1,54 @@
-/** The updater against a real git, npm, daemon and receiver, with one cut; at every point: `npm run updates`. */
-import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+/** The updater against a real git, npm, daemon and receiver, with some cuts; at every point: `npm run updates`. */
+import { execFileSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Children } from '../../scripts/local-fleet/children.ts'
+import { besides, receiverFaults } from '../../scripts/updates/beside.ts'
 import { makeBundle, serveBundle } from '../../scripts/updates/bundle.ts'
 import { Trial } from '../../scripts/updates/trial.ts'
 import { lacks, tryWithout } from '../../scripts/updates/without.ts'
+import { testOnTinyDisk, tinyDisk } from '../support/tiny-disk.ts'
 
 const soon = ['the forge is away', 'the history was rewritten']
+const beside = ['the new receiver runs and does not answer', 'nobody could judge the receiver']
 const brief = { CIS490_TRIAL_BRIEF: 'yes' }
 
 const dir = mkdtempSync(join(tmpdir(), 'cis490-updates-'))
 const children = new Children(dir)
 const trial = new Trial(dir)
-beforeAll(() => trial.begin(children))
+beforeAll(async () => {
+  await trial.begin(children)
+  await trial.addReceiver()
+})
 afterAll(async () => {
   await trial[Symbol.asyncDispose]()
   await children.stop()
   rmSync(dir, { recursive: true, force: true })
 })
 
-// One host, whose story goes on from test to test: each part of it takes seconds to set up.
+// One host, with a receiver that runs from its checkout too, whose story goes on from test to test: each part of it takes seconds to set up.
+/** @returns an archive of libraries alone, of 8 MiB */
+function largeBundle(commit: string): string {
+  const place = join(dir, 'large')
+  mkdirSync(join(place, 'cis490/node_modules/bulk'), { recursive: true })
+  writeFileSync(join(place, 'cis490/node_modules/bulk/file'), Buffer.alloc(8 * 1024 * 1024))
+  execFileSync('tar', ['--create', '--zstd', '--file', `${commit}.tar.zst`, 'cis490'], { cwd: place })
+  writeFileSync(join(place, `${commit}.tar.zst.sha256`), execFileSync('sha256sum', [`${commit}.tar.zst`], { cwd: place }))
+  return join(place, `${commit}.tar.zst`)
+}
+
 describe('a host that updates itself', () => {
   test('without forge, or with a history that was rewritten, it stays as it is, and says why', async () => {
     for (const lack of lacks.filter(({ name }) => soon.includes(name)))
@@ -37,17 +64,27 @@ describe('a host that updates itself', () => {
     expect(trial.faults([old])).toEqual([])
     expect(trial.result()).toMatchObject({ outcome: 'rolled-back', from: old, to: head })
     expect(trial.systemctl('start')).toBe(true)
+    expect(await receiverFaults(trial, true)).toEqual([])
     await trial.deliver()
   })
 
-  test('its next run updates, here without a registry', async () => {
+  test('its next run updates, here without a registry, the receiver too; it waits for an errand of the fleet', async () => {
     const head = trial.head(trial.forge)
     serveBundle(trial, makeBundle(trial, 'bundles'))
     const takeBack = trial.configureMore('[update]\nsource = "bundle"\n')
+    writeFileSync(join(dir, 'errand'), '\n\n')
     expect(await trial.update({ env: brief })).toMatchObject({ code: 0 })
     takeBack()
-    expect(trial.faults([head])).toEqual([])
+    expect(existsSync(join(dir, 'errand'))).toBe(false)
+    expect(readFileSync(join(trial.checkout, 'node_modules/.cis490-commit'), 'utf8')).toBe(`${head}\n`)
+    expect([trial.faults([head]), await receiverFaults(trial)]).toEqual([[], []])
     expect([trial.result()['outcome'], trial.systemctl('is-active')]).toEqual(['updated', true])
+
+    // What is left of it without a history is an unpacked bundle.
+    renameSync(join(trial.checkout, '.git'), join(dir, 'history'))
+    expect((await trial.update({ env: brief })).text).toMatch(/^refused: .* is an unpacked bundle, which does not update itself/)
+    renameSync(join(dir, 'history'), join(trial.checkout, '.git'))
+    expect(trial.result()).toMatchObject({ from: head, to: head })
   })
 
   test('a version that cannot even load is not taken: its exit code is that of a doctor with findings', async () => {
@@ -82,7 +119,37 @@ describe('a host that updates itself', () => {
     expect((await trial.update({ cut: 'inside:undo:sync "$work"', env: brief })).code).toBe(null)
     await trial.repair()
     expect(trial.faults([old])).toEqual([])
-    expect(trial.systemctl('is-active')).toBe(true)
+    expect([trial.systemctl('is-active'), await receiverFaults(trial, true)]).toEqual([true, []])
+  })
+
+  test('a receiver beside it that does not tell the new commit is reason to go back; one that tells none, not to begin', async () => {
+    for (const lack of besides.filter(({ name }) => beside.includes(name))) {
+      expect(await tryWithout(trial, lack), lack.name).toEqual([])
+      expect(await receiverFaults(trial, true), lack.name).toEqual([])
+    }
+  })
+
+  testOnTinyDisk('a disk that fills up while libraries come leaves no half of a tree, and it ships', async () => {
+    const old = trial.head()
+    const head = trial.publish({ bulk: 8 })
+    serveBundle(trial, largeBundle(head))
+    const [opt, disk] = [join(dir, 'opt'), tinyDisk(6)]
+    execFileSync('cp', ['-a', trial.checkout, disk])
+    renameSync(opt, `${opt}.away`)
+    symlinkSync(disk, opt)
+    for (const [source, said] of [
+      ['git', 'npm ci'],
+      ['bundle', 'bundle'],
+    ]) {
+      const takeBack = trial.configureMore(`[update]\nsource = "${source}"\n`)
+      expect(await trial.update({ env: brief })).toMatchObject({ code: 3, text: `failed: disk full: ${said} found no room` })
+      takeBack()
+      expect(trial.result()).toMatchObject({ outcome: 'failed', from: old, to: head, reason: `disk full: ${said} found no room` })
+      expect([trial.faults([old]), readdirSync(`${trial.checkout}.update`)]).toEqual([[], ['lock']])
+    }
+    rmSync(opt)
+    renameSync(`${opt}.away`, opt)
+    await trial.deliver()
   })
 
   test('what a refusal tells people to do works in a tree that was swapped', () => {

@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -120,6 +120,54 @@ test('a launcher finds the pinned runtime where an older npm did not link it', (
   writeFileSync(join(pinned, 'node'), '#!/bin/sh\necho pinned\n', { mode: 0o755 })
   expect(start()).toMatchObject({ status: 0, stdout: 'pinned\n' })
   expect(start({ CIS490_NODE: '/nowhere/node' })).toMatchObject({ status: 3, stderr: expect.stringContaining('/nowhere/node') })
+})
+
+test('libraries that an older npm has installed, without its link to the runtime, are not installed again', () => {
+  const tree = mkdtempSync(join(tmpdir(), 'cis490-libraries-'))
+  onTestFinished(() => rmSync(tree, { recursive: true }))
+  const pinned = join(tree, 'node_modules/node-linux-any/bin')
+  mkdirSync(pinned, { recursive: true })
+  for (const file of ['scripts/install/libraries.ts', 'scripts/install/lock-file.ts', 'packages/shared/src'])
+    cpSync(join(scripts, '..', file), join(tree, file), { recursive: true })
+  for (const file of ['package-lock.json', 'node_modules/.package-lock.json']) writeFileSync(join(tree, file), '{"packages":{}}')
+  const known = (own = '') => {
+    const sourced = `. ${scripts}/install/machine.sh; . ${scripts}/install/checkout.sh; unprivileged() { "$@"; }`
+    return spawnSync('bash', ['-c', `set -euo pipefail; own_node='${own}'; ${sourced}; libraries_in ${tree}`]).status
+  }
+  expect(known()).not.toBe(0)
+  symlinkSync(process.execPath, join(pinned, 'node'))
+  expect(known()).toBe(0)
+  expect(known('/nowhere/node')).not.toBe(0)
+})
+
+test('another commit than that of the bundle that is installed is refused, and how to take it is said', () => {
+  const place = mkdtempSync(join(tmpdir(), 'cis490-bundles-'))
+  onTestFinished(() => rmSync(place, { recursive: true }))
+  const say = (from: string) => {
+    const sourced = ['steps', 'machine', 'checkout'].map((part) => `. ${scripts}/install/${part}.sh`).join('; ')
+    const command = `set -euo pipefail; program=install-lab-host.sh scratch=${place}; ${sourced}; home=${place}/opt
+      source=${place}/${from}; check_checkout; printf '%s\n' "\${problems[@]}"`
+    return spawnSync('bash', ['-c', command], { encoding: 'utf8' }).stdout.trim()
+  }
+  for (const [name, letter] of Object.entries({ opt: 'a', same: 'a', next: 'b' })) {
+    for (const folder of ['scripts', 'node_modules']) mkdirSync(join(place, name, folder), { recursive: true })
+    writeFileSync(join(place, name, 'scripts/install-lab-host.sh'), '', { mode: 0o755 })
+    writeFileSync(join(place, name, 'node_modules/.cis490-commit'), `${letter.repeat(40)}\n`)
+  }
+  expect(say('same')).toBe('')
+  expect(say('next')).toBe(
+    `${place}/opt is an unpacked bundle of aaaaaaaaaaaa, this is bbbbbbbbbbbb: stop the units, move ${place}/opt away and run this again`,
+  )
+})
+
+test('git is asked for where there is a history, and on a receiver', () => {
+  const asks = (source: string, side: string) => {
+    const sourced = `. ${scripts}/install/machine.sh; . ${scripts}/install/${side}.sh; systemd_runs() { false; }`
+    const command = `set -euo pipefail; take_npm=no own_npm=''; ${sourced}; source=${source} home=/nowhere; wanted_packages`
+    return spawnSync('bash', ['-c', command], { encoding: 'utf8' }).stdout
+  }
+  expect(['lab-host', 'receiver'].map((side) => asks('/nowhere', side))).toEqual(['', 'git:git\n'])
+  expect(asks(join(scripts, '..'), 'lab-host')).toBe('git:git\n')
 })
 
 describe.skipIf(!ScratchRoot.possible())('on a machine', () => {

@@ -2,6 +2,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Machine } from './machine.ts'
+import { tryUnits } from './units.ts'
 
 export interface Stage {
   readonly receiver: Machine
@@ -33,6 +34,7 @@ export class Trial {
       () => this.#token(),
       () => this.#host(),
       () => this.#delivery(),
+      () => this.#units(),
       () => this.#again(),
       () => this.#off(),
     ]
@@ -92,6 +94,10 @@ export class Trial {
       `from a bare root to the first receipt, and the recording gone: ${((Date.now() - this.#began) / 1000).toFixed(1)} s`,
       status === 0,
     )
+  }
+
+  async #units(): Promise<void> {
+    await tryUnits({ on: (side, command) => this.#on(side, command), hold: (what, held) => this.#hold(what, held) })
   }
 
   async #again(): Promise<void> {

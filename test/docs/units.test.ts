@@ -74,6 +74,13 @@ test('what a power cut left half done is undone before the daemon starts, and a 
   expect(values('cis490-autoupdate-repair.service', 'WantedBy')).toEqual(['multi-user.target'])
 })
 
+test.each(updaters)(
+  '%s could not make the folder of the new tree: root without CAP_FOWNER gives it away before it sets its mode',
+  (unit) => {
+    expect(values(unit, 'CapabilityBoundingSet')).toEqual(['CAP_SETUID CAP_SETGID CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER'])
+  },
+)
+
 test.each(timers)('%s starts a service of ours', (timer) => {
   expect(services).toContain(timer.replace('.timer', '.service'))
   expect(values(timer, 'WantedBy')).toEqual(['timers.target'])

@@ -78,7 +78,7 @@ read_options() {
 install_all() {
   check_all
   refuse_problems
-  step "$(packages_title)" packages
+  install_packages
   bus_is || step 'bus of systemd' bus
   step "user and group $user" user
   step "checkout at $home" checkout

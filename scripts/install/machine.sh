@@ -17,20 +17,24 @@ check_machine() {
 # systemd as process 1, not only as a package: a chroot or a container without it can only be prepared.
 systemd_runs() { [ -d /run/systemd/system ]; }
 
-# Which programs this installation takes, with their Debian packages.
-wanted_packages() {
+# Which programs this installation takes, with their Debian packages: without these it does not work,
+needed_packages() {
   # A host from a bundle has no history to look at; a receiver may have to read one.
   if [ -e "$source/.git" ] || [ -e "$home/.git" ] || [ "$main_unit" = cis490-receiver.service ]; then echo git:git; fi
   [ "$take_npm" = no ] || [ -n "$own_npm" ] || echo npm:npm
   [ -z "${recorder:-}" ] || echo setfacl:acl
+}
+# and these are skipped where they are not to be had, as on a machine without a network.
+helpful_packages() {
   # Without it only root may ask systemd, and the doctor is not root.
   if systemd_runs && [ ! -S /run/dbus/system_bus_socket ]; then echo dbus-daemon:dbus; fi
   # What doctor and receiver tell a person to paste begins with it. A site without it has its reasons where there is no apt.
   if systemd_runs && command -v apt-get >/dev/null; then echo sudo:sudo; fi
 }
-missing_packages() {
+wanted_packages() { needed_packages && helpful_packages; }
+missing_packages() { # which
   local pair
-  for pair in $(wanted_packages); do
+  for pair in $("${1:-wanted}_packages"); do
     command -v "${pair%%:*}" >/dev/null || printf '%s ' "${pair#*:}"
   done
 }
@@ -42,7 +46,7 @@ packages_title() {
 
 check_packages() {
   local missing
-  missing=$(missing_packages)
+  missing=$(missing_packages needed)
   [ -z "$missing" ] || command -v apt-get >/dev/null || problem "install these first: $missing"
 }
 
@@ -54,8 +58,21 @@ packages_make() {
   apt-get install -y -q --no-install-recommends $(missing_packages)
 }
 
+install_packages() {
+  local missing
+  if [ "$dry_run" = yes ] || packages_is || [ -n "$(missing_packages needed)" ]; then
+    step "$(packages_title)" packages
+  elif (packages_make) >"$scratch/output" 2>&1 </dev/null; then
+    say 'done' "$(packages_title)"
+    changed=yes
+  else
+    missing=$(missing_packages)
+    say skipped "Debian packages ${missing% }: apt-get cannot install them here; without dbus the doctor does not see the timers, without sudo use a root shell"
+  fi
+}
+
 # The package alone does not start it everywhere.
-bus_is() { ! systemd_runs || [ -S /run/dbus/system_bus_socket ]; }
+bus_is() { ! systemd_runs || ! command -v dbus-daemon >/dev/null || [ -S /run/dbus/system_bus_socket ]; }
 bus_make() {
   systemctl daemon-reload
   systemctl start dbus.socket

@@ -163,11 +163,26 @@ test('another commit than that of the bundle that is installed is refused, and h
 test('git is asked for where there is a history, and on a receiver', () => {
   const asks = (source: string, side: string) => {
     const sourced = `. ${scripts}/install/machine.sh; . ${scripts}/install/${side}.sh; systemd_runs() { false; }`
-    const command = `set -euo pipefail; take_npm=no own_npm=''; ${sourced}; source=${source} home=/nowhere; wanted_packages`
+    const command = `set -euo pipefail; take_npm=no own_npm=''; ${sourced}; source=${source} home=/nowhere; needed_packages`
     return spawnSync('bash', ['-c', command], { encoding: 'utf8' }).stdout
   }
   expect(['lab-host', 'receiver'].map((side) => asks('/nowhere', side))).toEqual(['', 'git:git\n'])
   expect(asks(join(scripts, '..'), 'lab-host')).toBe('git:git\n')
+})
+
+test('what only helps is skipped where apt-get cannot install it, and what is needed is not', () => {
+  const install = (needed: string) => {
+    const scratch = mkdtempSync(join(tmpdir(), 'cis490-packages-'))
+    onTestFinished(() => rmSync(scratch, { recursive: true }))
+    const sourced = `program=test scratch=${scratch}; . ${scripts}/install/steps.sh; . ${scripts}/install/machine.sh`
+    const machine = `needed_packages() { echo ${needed}; }; helpful_packages() { echo cis490-absent:absent; }; packages_make() { false; }`
+    return spawnSync('bash', ['-c', `set -euo pipefail; ${sourced}; ${machine}; install_packages`], { encoding: 'utf8' })
+  }
+  expect(install('bash:bash')).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/^skipped {2}Debian packages absent: apt-get cannot/),
+  })
+  expect(install('cis490-needed:needed')).toMatchObject({ status: 3, stdout: expect.stringMatching(/^failed /) })
 })
 
 describe.skipIf(!ScratchRoot.possible())('on a machine', () => {

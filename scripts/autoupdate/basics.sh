@@ -19,7 +19,10 @@ git_in() { # tree, then what git is to do
 # `Wrote only`: tar, of the file in which the room ended.
 no_space='No space left on device|ENOSPC|Disk quota exceeded|: Wrote only [0-9]+ of'
 
-# Runs it; where it fails, `reason` is its last line. A full disk counts as a failure whatever the command makes of it: npm may
+# What git, npm and systemctl say after the reason: that it was one, where the log lies, where to look.
+no_reason='^[[:space:]]*$|^npm (ERR!|error)[[:space:]]*$|A complete log of this run|-debug-[0-9]+\.log$|^See "systemctl|^fatal: Could not read from remote repository|^Please make sure you have the correct access rights$|^and the repository exists\.$'
+
+# Runs it; where it fails, `reason` is its last line that says why. A full disk counts as a failure whatever the command makes of it: npm may
 # only warn of the files that it could not write whole.
 attempt() { # what it is, then the command
   local what=$1 told status
@@ -31,8 +34,7 @@ attempt() { # what it is, then the command
     return 1
   fi
   [ $status -ne 0 ] || return 0
-  # npm's last word is where its log lies.
-  told=$(grep -v -e '^[[:space:]]*$' -e 'A complete log of this run' <<<"$told" | tail -n 1 | cut -c1-300)
+  told=$(grep -Ev "$no_reason" <<<"$told" | tail -n 1 | cut -c1-300)
   reason=$what${told:+: $told}
   return 1
 }

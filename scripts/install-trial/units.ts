@@ -1,4 +1,4 @@
-/** What only a real systemd shows: the journal, credentials, a broken timer, a bad configuration, and the distribution's own plugins in the unit of the report. */
+/** What only a real systemd shows: journal, credentials, a broken timer, a bad configuration, plugins of the distribution in the unit of the report, an update by its unit. */
 import type { Ran } from './machine.ts'
 
 type Side = 'host' | 'receiver'
@@ -18,6 +18,7 @@ export async function tryUnits(units: Units): Promise<void> {
   await badConfiguration(units)
   await plugins(units)
   await credential(units)
+  await update(units)
 }
 
 /** An episode of a commit that nobody knows: the journal of the unit has the lines to paste, and the catalogue the cure. */
@@ -112,6 +113,28 @@ async function credential({ on, hold }: Units): Promise<void> {
   const text = lines.join('\n')
   hold('a key of root is a credential of the receiver', text.includes('restarted') && text.includes('BEGIN PUBLIC KEY'))
   hold('no other unit sees it', text.includes('other unit: ') && !text.includes('other unit: -----BEGIN'))
+}
+
+/** The same commit on both machines; the clone of the operator is the forge. */
+const newCommit = `chown -hR cis490: /srv/cis490; runuser -u cis490 -- env GIT_AUTHOR_DATE=@1800000000Z GIT_COMMITTER_DATE=@1800000000Z \\
+  git -C /srv/cis490 -c user.name=trial -c user.email=trial@lab commit -q --allow-empty -m 'the next version'`
+
+/** By the updater's unit, with the rights that it has there. */
+async function update({ on, hold }: Units): Promise<void> {
+  const checkout = 'runuser -u cis490 -- git -C /opt/cis490'
+  await on('receiver', `${newCommit}; ${checkout} pull -q --ff-only /srv/cis490 HEAD`)
+  const { lines } = await on(
+    'host',
+    `${newCommit}; ${checkout} remote set-url origin /srv/cis490
+    printf 'registry=%s\\ncafile=%s\\n' "$npm_config_registry" "$NODE_EXTRA_CA_CERTS" > /var/lib/cis490/.npmrc
+    systemctl start cis490-autoupdate; journalctl -u cis490-autoupdate -o cat --no-pager -n 5; rm /var/lib/cis490/.npmrc
+    ${checkout} log --oneline -n 1; ${asAgent} doctor --only daemon,tree,last-update`,
+  )
+  hold(
+    'the unit of the updater brings the next version',
+    lines.some((line) => /^[0-9a-f]+ the next version$/.test(line)),
+  )
+  hold('the daemon runs it', lines.filter((line) => line.startsWith('pass ')).length === 3)
 }
 
 function quoted(text: string): string {

@@ -62,8 +62,8 @@ async function badConfiguration({ on, hold }: Units): Promise<void> {
   const show = 'systemctl show cis490-orchestrator -p ExecMainStatus,NRestarts,ActiveState --value | xargs'
   const { lines } = await on(
     'host',
-    `cp -a ${config} /root/kept.toml; echo 'nonsense = 1' >> ${config}; systemctl restart cis490-orchestrator; sleep 7
-    ${show}; journalctl -u cis490-orchestrator -p err -o cat --no-pager -n 4; cp -a /root/kept.toml ${config}; rm /root/kept.toml
+    `cp -a ${config} /run/kept.toml; echo 'nonsense = 1' >> ${config}; systemctl restart cis490-orchestrator; sleep 7
+    ${show}; journalctl -u cis490-orchestrator -p err -o cat --no-pager -n 4; cp -a /run/kept.toml ${config}; rm /run/kept.toml
     systemctl start cis490-orchestrator`,
   )
   hold(
@@ -105,10 +105,10 @@ async function credential({ on, hold }: Units): Promise<void> {
   const { lines } = await on(
     'receiver',
     `install -d -m 700 /etc/credstore; openssl genpkey -algorithm ed25519 -out /etc/credstore/cis490.receipt-key
-    chmod 600 /etc/credstore/cis490.receipt-key; cp -a ${toml} /root/kept.toml; printf '\\n[receipts]\\nkey_file = "%s"\\n' '${path}' >> ${toml}
+    chmod 600 /etc/credstore/cis490.receipt-key; cp -a ${toml} /run/kept.toml; printf '\\n[receipts]\\nkey_file = "%s"\\n' '${path}' >> ${toml}
     systemctl restart cis490-receiver && echo restarted; runuser -u cis490 -- cis490-receiver receipt-key show
     systemd-run -q --pipe --wait -p User=cis490 -p PrivateMounts=yes -p LoadCredential=other:/etc/hostname cat ${path} 2>&1 | sed 's/^/other unit: /'
-    cp -a /root/kept.toml ${toml}; rm /root/kept.toml /etc/credstore/cis490.receipt-key; systemctl restart cis490-receiver`,
+    cp -a /run/kept.toml ${toml}; rm /run/kept.toml /etc/credstore/cis490.receipt-key; systemctl restart cis490-receiver`,
   )
   const text = lines.join('\n')
   hold('a key of root is a credential of the receiver', text.includes('restarted') && text.includes('BEGIN PUBLIC KEY'))

@@ -122,10 +122,11 @@ const newCommit = `chown -hR cis490: /srv/cis490; runuser -u cis490 -- env GIT_A
 /** By the updater's unit, with the rights that it has there. */
 async function update({ on, hold }: Units): Promise<void> {
   const checkout = 'runuser -u cis490 -- git -C /opt/cis490'
-  await on('receiver', `${newCommit}; ${checkout} pull -q --ff-only /srv/cis490 HEAD`)
+  const forge = `${newCommit}; ${checkout} remote set-url origin /srv/cis490`
+  await on('receiver', `${forge}; ${checkout} pull -q --ff-only origin main`)
   const { lines } = await on(
     'host',
-    `${newCommit}; ${checkout} remote set-url origin /srv/cis490
+    `${forge}
     printf 'registry=%s\\ncafile=%s\\n' "$npm_config_registry" "$NODE_EXTRA_CA_CERTS" > /var/lib/cis490/.npmrc
     systemctl start cis490-autoupdate; journalctl -u cis490-autoupdate -o cat --no-pager -n 5; rm /var/lib/cis490/.npmrc
     ${checkout} log --oneline -n 1; ${asAgent} doctor --only daemon,tree,last-update`,

@@ -1,5 +1,8 @@
 /** Syncs of this process that hang until the test lets them go: a slow disk, or one that fails. */
 import { type FileHandle, open, readlink } from 'node:fs/promises'
+import { BodyFile } from '../../packages/receiver/src/store/body-file.ts'
+
+type Syncing = Pick<FileHandle, 'fd' | 'sync' | 'datasync'>
 
 export interface HeldSync extends Disposable {
   /** Resolves when the first sync hangs. */
@@ -11,12 +14,11 @@ export interface HeldSync extends Disposable {
 /** @param path which files and folders; all others are synced as always */
 export async function holdSync(path: RegExp): Promise<HeldSync> {
   await using probe = await open('/proc/self/exe', 'r')
-  const prototype = Object.getPrototypeOf(probe) as Pick<FileHandle, 'sync' | 'datasync'>
-  const { sync, datasync } = prototype
+  const prototypes: Syncing[] = [Object.getPrototypeOf(probe), BodyFile.prototype]
   const hanging = Promise.withResolvers<void>()
   const going = Promise.withResolvers<Error | undefined>()
   const held = (real: () => Promise<void>) =>
-    async function (this: FileHandle): Promise<void> {
+    async function (this: Syncing): Promise<void> {
       if (path.test(await readlink(`/proc/self/fd/${this.fd}`))) {
         hanging.resolve()
         const error = await going.promise
@@ -24,13 +26,17 @@ export async function holdSync(path: RegExp): Promise<HeldSync> {
       }
       await real.call(this)
     }
-  Object.assign(prototype, { sync: held(sync), datasync: held(datasync) })
+  const restores = prototypes.map((prototype) => {
+    const { sync, datasync } = prototype
+    Object.assign(prototype, { sync: held(sync), datasync: held(datasync) })
+    return () => Object.assign(prototype, { sync, datasync })
+  })
   const release = (error?: Error) => going.resolve(error)
   return {
     hangs: hanging.promise,
     release,
     [Symbol.dispose]: () => {
-      Object.assign(prototype, { sync, datasync })
+      for (const restore of restores) restore()
       release()
     },
   }

@@ -26,7 +26,7 @@ async function makeReady(
   const { id, sha256, commit, bytes } = body
   const receipt = Receipt.parse({ id, host: clientHost, sha256, bytes, commit, received_at: new Date().toISOString() })
   const hashes = new HashPool(0, () => undefined)
-  const incoming = await Incoming.create(layout.incoming, hashes)
+  const incoming = Incoming.create(layout.incoming, hashes)
   await incoming.take(bytesOf(place, body.label))
   await incoming.finish(sha256)
   await incoming.sync(JSON.stringify(receipt))

@@ -60,7 +60,7 @@ async function receive(
   ports: PutEpisodePorts,
 ): Promise<Stored> {
   try {
-    await using incoming = await Incoming.create(ports.incomingFolder, ports.hashes)
+    await using incoming = Incoming.create(ports.incomingFolder, ports.hashes)
     const limits = { ...ports.limits, maxBytes: ports.limits.max_episode_size }
     await readBody(
       request,

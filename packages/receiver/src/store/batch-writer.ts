@@ -1,7 +1,7 @@
 /** Gathers the chunks of a body into batches of about 1 MiB and writes them one after the other, without copying them together. */
 import { writevSync } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
 import { giveBack } from '@cis490/shared/node/give-back.ts'
+import type { WritableFile } from './body-file.ts'
 
 export const batchBytes = 1 << 20
 /** As many as one system call takes; who sends single bytes does not fill the memory with their wrappings. */
@@ -10,7 +10,7 @@ const batchChunks = 1024
 const mostBatches = 3
 
 export class BatchWriter {
-  readonly #file: FileHandle
+  readonly #file: WritableFile
   readonly #onWritten: (written: number) => void
   #gathered: Buffer[] = []
   #gatheredBytes = 0
@@ -25,7 +25,7 @@ export class BatchWriter {
    * @param from where the first batch goes
    * @param onWritten told the new end of what the file has
    */
-  constructor(file: FileHandle, from: number, onWritten: (written: number) => void) {
+  constructor(file: WritableFile, from: number, onWritten: (written: number) => void) {
     this.#file = file
     this.#written = from
     this.#onWritten = onWritten

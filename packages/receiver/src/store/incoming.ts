@@ -1,10 +1,11 @@
 /** A body on its way in: `incoming/<uuid>.part`. A small one is hashed here; a large one behind the writer, by whoever follows the file. */
 import { createHash, randomUUID } from 'node:crypto'
-import { existsSync, readSync, unlinkSync } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { readSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { atOnceBytes, removeFile, writeNew } from '@cis490/shared/node/durable.ts'
+import { isErrno } from '@cis490/shared/node/errno.ts'
 import { BatchWriter } from './batch-writer.ts'
+import { BodyFile } from './body-file.ts'
 import type { HashPool } from './hashing/hash-pool.ts'
 import type { RunningHash } from './hashing/running-hash.ts'
 
@@ -14,7 +15,7 @@ const syncEvery = 64 << 20
 export class Incoming implements AsyncDisposable {
   readonly path: string
   readonly sidecarPath: string
-  readonly #file: FileHandle
+  readonly #file: BodyFile
   readonly #hashes: HashPool
   readonly #writer: BatchWriter
   /** Once a batch had to be written before the body's end. */
@@ -24,7 +25,7 @@ export class Incoming implements AsyncDisposable {
   #syncing: Promise<void> | undefined
   #synced: Promise<void> | undefined
 
-  private constructor(path: string, file: FileHandle, hashes: HashPool) {
+  private constructor(path: string, file: BodyFile, hashes: HashPool) {
     this.path = path
     this.sidecarPath = path.replace(/part$/, 'json')
     this.#file = file
@@ -32,9 +33,10 @@ export class Incoming implements AsyncDisposable {
     this.#writer = new BatchWriter(file, 0, (written) => this.#onWritten(written))
   }
 
-  static async create(folder: string, hashes: HashPool): Promise<Incoming> {
+  /** @throws the system's error where there can be no new file */
+  static create(folder: string, hashes: HashPool): Incoming {
     const path = join(folder, `${randomUUID()}.part`)
-    return new Incoming(path, await open(path, 'wx+', 0o640), hashes)
+    return new Incoming(path, BodyFile.create(path), hashes)
   }
 
   get bytes(): number {
@@ -133,7 +135,15 @@ export class Incoming implements AsyncDisposable {
   /** At once where no large body loses its last name by it. */
   async #removeName(path: string): Promise<void> {
     if (this.#bytes > atOnceBytes) await removeFile(path)
-    else if (existsSync(path)) unlinkSync(path)
+    else removeAtOnce(path)
+  }
+}
+
+function removeAtOnce(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
   }
 }
 

@@ -1,9 +1,9 @@
 /**
  * The one place that renames and links. Each function returns only when its effect would survive a power cut.
  * Names and small files change in memory: at once, a tenth of what it takes to hand that to another thread and to wake up for the answer.
- * Only what waits for the disk goes there: creating, syncing, and freeing the blocks of a large file.
+ * Only what waits for the disk goes there: syncing, and freeing the blocks of a large file.
  */
-import { closeSync, constants, existsSync, fsync, linkSync, open as openFd, renameSync, writeSync } from 'node:fs'
+import { closeSync, constants, existsSync, fsync, linkSync, openSync, renameSync, writeSync } from 'node:fs'
 import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
@@ -12,7 +12,6 @@ import { isErrno } from './errno.ts'
 /** Up to here bytes are handed to the page cache at once. */
 export const atOnceBytes = 256 << 10
 
-const openPlain = promisify(openFd)
 const syncPlain = promisify(fsync)
 
 /** Makes directory entries durable: a created, linked, renamed or removed name. */
@@ -58,7 +57,7 @@ function writeAtOnce(fd: number, bytes: Uint8Array): void {
 export async function writeNew(path: string, bytes: Uint8Array | string, mode = 0o640): Promise<void> {
   const given = typeof bytes === 'string' ? Buffer.from(bytes) : bytes
   if (given.length > atOnceBytes) return await writeNewLarge(path, given, mode)
-  const fd = await openPlain(path, 'wx', mode)
+  const fd = openSync(path, 'wx', mode)
   try {
     writeAtOnce(fd, given)
     await syncPlain(fd)

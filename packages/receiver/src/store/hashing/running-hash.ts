@@ -1,6 +1,6 @@
 /** The SHA-256 of a file that is being written. A worker reads behind the writer; between two writers it keeps its place. */
 import { createHash } from 'node:crypto'
-import type { FileHandle } from 'node:fs/promises'
+import type { ReadableFile } from '../body-file.ts'
 import { hashHere } from './hash-here.ts'
 import type { HashThread, Listener } from './hash-thread.ts'
 import type { FromWorker } from './messages.ts'
@@ -17,7 +17,7 @@ const fewBytes = 1 << 20
 export class RunningHash implements Listener {
   readonly #id: number
   readonly #nextThread: () => HashThread | undefined
-  #file: FileHandle | undefined
+  #file: ReadableFile | undefined
   #thread: HashThread | undefined
   #threads = 0
   #upto = 0
@@ -47,7 +47,7 @@ export class RunningHash implements Listener {
    * @param file stays open until `detach` has resolved
    * @param upto bytes that are written and will not change; what was hashed behind them counts no more
    */
-  attach(file: FileHandle, upto: number): void {
+  attach(file: ReadableFile, upto: number): void {
     this.#file = file
     this.#upto = upto
     this.#asked = undefined

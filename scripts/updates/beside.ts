@@ -44,7 +44,7 @@ export const besides: readonly Lack[] = [
   {
     name: 'the new receiver does not take its configuration',
     outcome: 'refused',
-    reason: /^check-config of receiver by \w{12}: this version cannot check-config/,
+    reason: /^check-config of (fleet|receiver) by \w{12}: this version cannot check-config/,
     begin: async (trial) => {
       trial.publish({ broken: ['check-config'] })
       return { env: brief, end: nothing }

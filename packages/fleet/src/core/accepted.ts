@@ -15,7 +15,7 @@ export interface Accepted {
 
 /** A row of index.jsonl. Back-filled rows and rows without a host are no activity. Changes the map in place. */
 export function foldAccepted(hosts: Map<string, Accepted>, row: Row, limit: TimeLimit): RowVerdict {
-  const read = readRow(row, row['received_at'], limit)
+  const read = readRow(row, row['received_at'], limit, hosts)
   if (typeof read === 'string') return read
   if (row['backfilled'] === true) return 'ignored'
   noteAccepted(acceptedOf(hosts, read.host, read.at), read.at, Boolean(row['commit']))

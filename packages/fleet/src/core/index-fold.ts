@@ -5,8 +5,9 @@
 
 import { type Accepted, acceptedOf, canonicalHost, foldAccepted, noteAccepted } from './accepted.ts'
 import { CanonicalRow } from './canonical-row.ts'
+import type { Row } from './host-row.ts'
 import { HostTable } from './host-table.ts'
-import { longestLine, rowIn } from './lines.ts'
+import { eachRow, longestLine, rowIn } from './lines.ts'
 import { limited, type TimeLimit } from './time.ts'
 
 interface Host {
@@ -44,7 +45,7 @@ export class IndexFold {
   /** @param bytes complete lines up to `end`, and `slack` readable bytes behind it */
   take(bytes: Uint8Array, end: number, limit: TimeLimit): void {
     if (end > this.#few) this.#takeMany(bytes, end, limit)
-    else for (let from = 0; from < end; ) from = this.#takeOther(bytes, from, limit)
+    else eachRow(bytes, end, (row) => this.#takeRow(row, limit))
   }
 
   #takeMany(bytes: Uint8Array, end: number, limit: TimeLimit): void {
@@ -72,10 +73,11 @@ export class IndexFold {
   /** @returns where the next line starts */
   #takeOther(bytes: Uint8Array, from: number, limit: TimeLimit): number {
     const to = bytes.indexOf(newline, from)
-    if (to > from) {
-      const row = rowIn(bytes, from, to)
-      if (!row || foldAccepted(this.#accepted, row, limit) === 'garbage') this.skipped += 1
-    }
+    if (to > from) this.#takeRow(rowIn(bytes, from, to), limit)
     return to + 1
+  }
+
+  #takeRow(row: Row | undefined, limit: TimeLimit): void {
+    if (!row || foldAccepted(this.#accepted, row, limit) === 'garbage') this.skipped += 1
   }
 }

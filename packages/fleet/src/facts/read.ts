@@ -6,7 +6,7 @@ import { foldHeartbeat, foldRefused } from '../core/facts.ts'
 import type { RowVerdict } from '../core/host-row.ts'
 import { IndexFold } from '../core/index-fold.ts'
 import { emptyFacts, type Facts } from '../core/judge.ts'
-import { eachLine, rowIn } from '../core/lines.ts'
+import { eachRow } from '../core/lines.ts'
 import { foldPresence } from '../core/outage.ts'
 import type { TimeLimit } from '../core/time.ts'
 import { type ColdOptions, coldDefaults, foldCold } from './cold-fold.ts'
@@ -84,8 +84,7 @@ function rowSink(part: keyof Facts, fold: FoldRow): Source['sink'] {
       restart: () => void Object.assign(facts, { [part]: emptyFacts()[part] }),
       take(bytes, end) {
         const now = limit()
-        eachLine(bytes, end, (from, to) => {
-          const row = rowIn(bytes, from, to)
+        eachRow(bytes, end, (row) => {
           if (!row || fold(facts, row, now, at) === 'garbage') skipped += 1
         })
       },

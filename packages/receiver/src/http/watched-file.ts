@@ -11,7 +11,10 @@ export class WatchedFile<T> {
   readonly #parse: (text: string) => T
   readonly #log: Logger | undefined
   #value: T
+  /** Of the content in force. */
   #seen: string
+  /** Of the content that was logged as not usable. */
+  #told: string | undefined
   #checkedAt = Number.NEGATIVE_INFINITY
 
   /** @throws ConfigError when the file cannot be read or `parse` (which throws ConfigError) refuses it */
@@ -28,21 +31,28 @@ export class WatchedFile<T> {
     }
   }
 
-  /** The content now. What cannot be read leaves the last good content in force and is logged once a change. */
+  /**
+   * The content now; never throws. What cannot be read leaves the last good content in force, is logged once a change, and is tried
+   * again: a revocation must not be missed for good because the file table was full when it came.
+   */
   get(now: number): T {
     if (Math.abs(now - this.#checkedAt) < everyMs) return this.#value
     this.#checkedAt = now
-    const seen = signature(this.#path)
-    if (seen === this.#seen) return this.#value
-    this.#seen = seen
+    let seen = 'unseen'
     try {
+      seen = signature(this.#path)
+      if (seen === this.#seen) return this.#value
       this.#value = this.#parse(readFileSync(this.#path, 'utf8'))
+      this.#seen = seen
+      this.#told = undefined
       this.#log?.info({ event: 'file-reloaded', path: this.#path }, 'took up a changed file')
     } catch (error) {
-      this.#log?.error(
-        { path: this.#path, reason: messageOf(error) },
-        'a changed file is not usable; its last good content stays in force',
-      )
+      if (this.#told !== seen)
+        this.#log?.error(
+          { path: this.#path, reason: messageOf(error) },
+          'a changed file is not usable; its last good content stays in force',
+        )
+      this.#told = seen
     }
     return this.#value
   }

@@ -165,6 +165,15 @@ describe('renewing', () => {
     expect(await renewIfDue(renewing(host, () => Date.now() + 20.1 * day))).toMatchObject({ did: 'renewed' })
   })
 
+  test('the moment at which it is due may pass while it is looked at', async () => {
+    const host = await joined()
+    const waits = await renewIfDue(renewing(host))
+    if (waits.did !== 'waited') throw new Error(waits.did)
+    let clock = Math.floor(waits.until)
+    expect(await renewIfDue(renewing(host, () => clock++))).toMatchObject({ did: 'waited', until: waits.until })
+    expect(await renewIfDue(renewing(host, () => clock++))).toMatchObject({ did: 'renewed' })
+  })
+
   test('a certificate that expired 2 days ago brings its successor; one of 31 days does not ask', async () => {
     const host = newHost(receiver.url)
     await replaceBy(host, expired(31))

@@ -43,7 +43,8 @@ export async function renewIfDue(renewing: Renewing, eager: Eagerness = 'as-plan
   const look = () => withoutPatience(presentFacts(config), eager)
   const seen = look()
   // A look is cheap and takes no lock: what is not due disturbs nobody.
-  if (seen && !force && renewalPlan(seen, now()).go === 'wait') return waited(seen, renewalPlan(seen, now()))
+  const early = seen && renewalPlan(seen, now())
+  if (seen && early?.go === 'wait' && !force) return waited(seen, early)
   using lock = takeLock(join(config.paths.state, 'certificate.lock'))
   if (!lock) return { did: 'nothing', reason: 'busy' }
   await finishSwap(config.receiver)
@@ -58,8 +59,7 @@ function withoutPatience(facts: RenewalFacts | undefined, eager: Eagerness): Ren
   return facts?.last && eager !== 'as-planned' ? { ...facts, last: { ...facts.last, failures: 0 } } : facts
 }
 
-function waited({ to }: RenewalFacts, plan: RenewalPlan): Renewal {
-  if (plan.go !== 'wait') throw new Error('only a plan to wait is told as one')
+function waited({ to }: RenewalFacts, plan: RenewalPlan & { go: 'wait' }): Renewal {
   return { did: 'waited', reason: plan.reason, notAfter: timestamp(to), until: plan.until }
 }
 

@@ -108,13 +108,17 @@ export class Ca implements AsyncDisposable {
   /** What is due is made, and taken up; what the operator's command made too. */
   async tend(now: number): Promise<{ readonly events: readonly CaEvent[]; readonly changed: boolean }> {
     const { events, ...state } = await tendCa(this.#settings, now)
-    const pins = ({ authorities }: typeof state) => authorities.map(({ pin }) => pin).join()
-    const changed = events.length > 0 || pins(state) !== pins(this.#state)
+    const facts = ({ authorities, server }: typeof state) => [...authorities.map(({ pin }) => pin), server].join()
+    const changed = events.length > 0 || facts(state) !== facts(this.#state)
     this.#state = state
     if (changed) this.#shown = shownOf(state)
+    return { events, changed }
+  }
+
+  /** Lets go of what has ended: rows in memory, tokens. */
+  async clean(now: number): Promise<void> {
     this.#issued.forget(now)
     await this.#tokens.clean(now)
-    return { events, changed }
   }
 
   #pins(): string[] {

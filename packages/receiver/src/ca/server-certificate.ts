@@ -14,7 +14,7 @@ import type { AuthorityFiles, KnownAuthority } from './authority-files.ts'
 export function serverFacts(
   files: AuthorityFiles,
   authorities: readonly KnownAuthority[],
-): (ServerFacts & { readonly pin: string | undefined }) | undefined {
+): (ServerFacts & { readonly pin: string | undefined; readonly fingerprint: string }) | undefined {
   const cert = readPemFileIfThere(files.cert_file, 'tls.cert_file')
   const key = readPemFileIfThere(files.key_file, 'tls.key_file')
   if (cert === undefined) return undefined
@@ -25,6 +25,7 @@ export function serverFacts(
     validTo: certificate.validToDate.getTime(),
     ours: issuer !== undefined,
     pin: issuer?.pin,
+    fingerprint: certificate.fingerprint256,
     fits:
       key !== undefined &&
       certificate.checkPrivateKey(parsePemFile(() => createPrivateKey(key), files.key_file, 'a private key')),

@@ -24,6 +24,8 @@ export interface Tended {
   readonly issuer: KnownAuthority | undefined
   /** Of the CA that hosts will find on the first contact. */
   readonly pin: string | undefined
+  /** Fingerprint of the server certificate, where the CA has signed it. */
+  readonly server: string | undefined
   readonly events: readonly CaEvent[]
 }
 
@@ -69,7 +71,7 @@ export async function present({ ca, tls }: CaSettings, now: number): Promise<Omi
   const { issuer: at } = authorityPlan(authorities, now, ca.lifetime)
   const issuer = at === undefined ? undefined : authorities[at]
   const server = tls && serverFacts(tls, authorities)
-  return { authorities, issuer, pin: server?.pin ?? issuer?.pin }
+  return { authorities, issuer, pin: server?.pin ?? issuer?.pin, server: server?.ours ? server.fingerprint : undefined }
 }
 
 /** @returns whether there is a new one */

@@ -14,12 +14,18 @@ export interface TendOptions {
 }
 
 /** Looks 60 times in a lifetime, at least every minute. Ends a look that runs when it is disposed of. */
-export function tendRegularly(ca: Pick<Ca, 'tend'>, { lifetime, log, taken }: TendOptions): AsyncDisposable {
+export function tendRegularly(ca: Pick<Ca, 'tend' | 'clean'>, { lifetime, log, taken }: TendOptions): AsyncDisposable {
   let looking: Promise<void> | undefined
+  // A look that failed may have made something, or have failed in taking it up: the next one takes up all there is.
+  let untaken = false
   const tend = async () => {
+    const missed = untaken
+    untaken = true
     const { events, changed } = await ca.tend(Date.now())
-    if (changed) taken()
     logCaEvents(events, log)
+    if (changed || missed) taken()
+    untaken = false
+    await ca.clean(Date.now())
   }
   const look = () => {
     looking ??= tend()

@@ -2,7 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HostName, Sha256 } from '@cis490/shared/ids.ts'
 import { expect, test } from 'vitest'
+import { caPaths } from '../../../packages/receiver/src/ca/paths.ts'
 import { appendRevoked, makeRevokedFile, readRevoked } from '../../../packages/receiver/src/ca/revocations.ts'
+import { TokenStore } from '../../../packages/receiver/src/ca/token-store.ts'
 import { revokedText } from '../../../packages/receiver/src/commands/revoked-text.ts'
 import { isRevoked, revokedBy, sharedFate } from '../../../packages/receiver/src/core/revocation.ts'
 import { networkOf } from '../../../packages/receiver/src/http/address.ts'
@@ -114,6 +116,32 @@ test('the command writes nothing to a list that the receiver could not read, and
   expect(readFileSync(path, 'utf8')).toBe('{"host":"lab-01"}\n')
 })
 
+test('to revoke a name that nobody has passed for a host that is out', async () => {
+  const dir = scratchDir()
+  const config = join(dir, 'receiver.toml')
+  const ca = `[ca]\ncert_file = "${dir}/ca/ca.crt"\nkey_file = "${dir}/ca/ca.key"\nserver_names = ["receiver.lab"]\n`
+  writeFileSync(config, `state_dir = "${dir}"\n${ca}`)
+  await new TokenStore(caPaths(dir).tokens).create(
+    HostName.parse('lab-08'),
+    'ab'.repeat(32),
+    { now: Date.now(), ms: 60_000 },
+    'me',
+  )
+  const revoke = async (host: string) => {
+    const { code, stdout } = await runToEnd('receiver', ['revoke', host, '--json', '--config', config])
+    return [code, (JSON.parse(stdout) as { on_record: boolean }).on_record]
+  }
+  // One with a token alone is known.
+  expect(await Promise.all([revoke('lab-70'), revoke('lab-08')])).toEqual([
+    [1, false],
+    [0, true],
+  ])
+  expect([...readRevoked(readFileSync(join(dir, 'revoked.jsonl'), 'utf8'), '').hosts.keys()].toSorted()).toEqual([
+    'lab-08',
+    'lab-70',
+  ])
+})
+
 test('the command says what is out, what is left and what the host needs next', () => {
   const one = (digit: string, host: string) =>
     ({ fingerprint: Sha256.parse(digit.repeat(64)), host, not_after: '2026-12-01T00:00:00.000Z' }) as never
@@ -121,6 +149,7 @@ test('the command says what is out, what is left and what the host needs next', 
   const text = revokedText(
     {
       revoked: { ...base, fingerprint: Sha256.parse('a'.repeat(64)) },
+      on_record: true,
       certificates: [one('a', 'lab-07'), one('b', 'lab-07')],
       tokens: ['00000000'],
       left: [one('c', 'lab-07')],
@@ -137,7 +166,9 @@ test('the command says what is out, what is left and what the host needs next', 
     'to let lab-07 in again: cis490-receiver token create --host lab-07',
     '',
   ])
-  const nobody = { revoked: { ...base, host: 'lab-70' as never }, certificates: [], tokens: [], left: [] }
-  expect(revokedText(nobody, true)).toContain('no certificate of that name is on record here: is it right?\n')
-  expect(revokedText(nobody, false)).not.toContain('token create')
+  const nobody = { revoked: { ...base, host: 'lab-70' as never }, on_record: false, certificates: [], tokens: [], left: [] }
+  const unheard = 'no certificate of that name is on record here: is it right? It is revoked all the same\n'
+  expect(revokedText(nobody, true)).toContain(unheard)
+  const elsewhere = revokedText({ ...nobody, on_record: true }, false)
+  expect([elsewhere.includes('on record'), elsewhere.includes('token create')]).toEqual([false, false])
 })

@@ -7,6 +7,8 @@ type Shown = Pick<IssuedRow, 'fingerprint' | 'host' | 'not_after'>
 
 export interface RevokeOutcome {
   readonly revoked: RevokedRow
+  /** Whether the receiver's own CA knows what was named; true where it has none. */
+  readonly on_record: boolean
   /** Of the receiver's own CA. */
   readonly certificates: readonly Shown[]
   /** Ids of join tokens that are taken away. */
@@ -16,14 +18,16 @@ export interface RevokeOutcome {
 }
 
 /** @param joins hosts join this receiver by token */
-export function revokedText({ revoked, certificates, tokens, left }: RevokeOutcome, joins: boolean): string {
+export function revokedText({ revoked, on_record, certificates, tokens, left }: RevokeOutcome, joins: boolean): string {
   const what = revoked.host ?? `certificate ${revoked.fingerprint}`
   const lines = [
     `revoked: ${what} (${counted(certificates.length, 'certificate')} of our CA, ${counted(tokens.length, 'token')}); requests are refused within a second`,
     ...certificates.map((one) => `  ${line(one)}`),
   ]
-  if (joins && certificates.length === 0)
-    lines.push(`no certificate of that ${revoked.host === undefined ? 'fingerprint' : 'name'} is on record here: is it right?`)
+  if (!on_record)
+    lines.push(
+      `no certificate of that ${revoked.host === undefined ? 'fingerprint' : 'name'} is on record here: is it right? It is revoked all the same`,
+    )
   const hosts = new Set(certificates.map(({ host }) => host))
   if (left.length > 0)
     lines.push(`still good: ${counted(left.length, 'other certificate')}`, ...left.map((one) => `  ${line(one)}`))

@@ -18,7 +18,7 @@ export const CheckResult = z.object({
 export type CheckResult = z.infer<typeof CheckResult>
 
 /** Worst first: a fail outweighs unknown, unknown outweighs warn; skip never counts. */
-const worstFirst: readonly Outcome[] = ['fail', 'unknown', 'warn', 'pass']
+export const worstFirst: readonly Outcome[] = ['fail', 'unknown', 'warn', 'pass']
 
 export function worstOutcome(outcomes: readonly Outcome[]): Outcome {
   return worstFirst.find((outcome) => outcomes.includes(outcome)) ?? 'unknown'

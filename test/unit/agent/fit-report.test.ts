@@ -46,3 +46,11 @@ test('of more failures than fit the first ones stay, and it is said how many do 
   expect(codes(fitted)).toEqual(codes(report).slice(0, fitted.results.length))
   expect([fitted.results.length > 300, fitted.cut]).toEqual([true, 2000 - fitted.results.length])
 })
+
+test('a failure behind many warnings, or behind one that is too large by itself, was left out', () => {
+  const huge = loud(1, 'fail', 100).map((result) => ({ ...result, code: 'site/huge', remedy: 'x'.repeat(300 * 1024) }))
+  const fitted = fitReport(reportOf(huge, loud(2000, 'warn', 100), loud(2, 'fail', 100)))
+  expect(bytesOf(fitted)).toBeLessThanOrEqual(maxReportBytes)
+  expect(codes(fitted).slice(-2)).toEqual(['site/fail-0', 'site/fail-1'])
+  expect([fitted.results.length > 300, fitted.cut]).toEqual([true, 2003 - fitted.results.length])
+})

@@ -1,5 +1,5 @@
 /** A report that the receiver takes, however much the checks of the site say. */
-import type { CheckResult } from '@cis490/shared/check.ts'
+import { type CheckResult, worstFirst } from '@cis490/shared/check.ts'
 import type { HostReport } from '@cis490/shared/report.ts'
 
 /** Bytes; the receiver takes 256 KiB. */
@@ -25,10 +25,20 @@ export function fitReport(report: HostReport, most = mostReportBytes): HostRepor
     if (told(fitted) <= most) return fitted
   }
   const found = cuts.at(-1)?.(report.results) ?? []
-  let room = most - told({ ...report, cut: all, changes: null, results: [] })
-  const kept = found.filter((result) => {
-    room -= told(result) + 1
-    return room >= 0
-  })
+  const kept = worstThatFit(found, most - told({ ...report, cut: all, changes: null, results: [] }))
   return { ...report, cut: all - kept.length, changes: null, results: kept }
+}
+
+/** In the order of the report: of each outcome, the worst first, as many as there is room for. */
+function worstThatFit(found: readonly CheckResult[], most: number): CheckResult[] {
+  const kept = new Set<CheckResult>()
+  let room = most
+  for (const outcome of worstFirst)
+    for (const result of found.filter((one) => one.outcome === outcome)) {
+      const size = told(result) + 1
+      if (size > room) continue
+      room -= size
+      kept.add(result)
+    }
+  return found.filter((result) => kept.has(result))
 }

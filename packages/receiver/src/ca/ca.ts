@@ -5,6 +5,7 @@ import { Refusal } from '@cis490/shared/problems.ts'
 import { Attempts } from '../core/attempts.ts'
 import { backdated } from '../core/ca-plan.ts'
 import { badRequest, joinRefused, tooMany } from '../core/est-refusal.ts'
+import { type GrantedBy, GrantLimit } from '../core/grant-limit.ts'
 import type { JoinToken } from '../core/join-token.ts'
 import { judgeRequest } from '../core/signing-request.ts'
 import { certificatesOnly, certify } from './authority.ts'
@@ -33,14 +34,15 @@ export class Ca implements AsyncDisposable {
   #shown: Buffer
   /** By who tries: tokens that did not hold, requests that could not be granted. */
   readonly #failures = new Attempts({ most: 20, windowMs: minute })
-  /** By host: certificates given out. A host needs one in weeks. */
-  readonly #grants = new Attempts({ most: 10, windowMs: minute })
+  /** By host: certificates given out. */
+  readonly #grants: GrantLimit
 
   private constructor(settings: CaSettings, state: Omit<Tended, 'events'>, issued: IssuedLog) {
     this.#settings = settings
     this.#state = state
     this.#shown = shownOf(state)
     this.#issued = issued
+    this.#grants = new GrantLimit(settings.ca.lifetime)
     this.#tokens = new TokenStore(caPaths(settings.stateDir).tokens)
   }
 
@@ -74,7 +76,7 @@ export class Ca implements AsyncDisposable {
   /** @returns the new certificate as PKCS #7, after its row is durable. @throws Refusal */
   async join(token: JoinToken, host: HostName, der: Uint8Array, now: number) {
     const request = await this.#readRequest(der, host)
-    this.admit(host, now)
+    this.admit('token', host, now)
     const verdict = await this.#tokens.redeem(token, this.#pins(), { host, key: request.keyHash, now })
     if (verdict !== 'good') throw joinRefused(verdict)
     const granted = await this.#grant({ host, joinedAt: now }, request, now, token.id)
@@ -91,7 +93,7 @@ export class Ca implements AsyncDisposable {
   /** @param who an address, a host. @throws Refusal rate, for one that failed too often */
   heard(who: string, now: number): void {
     const wait = this.#failures.wait(who, now)
-    if (wait > 0) throw tooMany('attempts that failed', wait)
+    if (wait > 0) throw tooMany('attempts that failed within a minute', wait)
   }
 
   /** Counts a failed attempt. */
@@ -100,8 +102,8 @@ export class Ca implements AsyncDisposable {
   }
 
   /** @throws Refusal rate, for a host that got too many */
-  admit(host: HostName, now: number): void {
-    const wait = this.#grants.wait(host, now)
+  admit(by: GrantedBy, host: HostName, now: number): void {
+    const wait = this.#grants.wait(by, host, now)
     if (wait > 0) throw tooMany(`certificates for ${host}`, wait)
   }
 
@@ -142,9 +144,10 @@ export class Ca implements AsyncDisposable {
     const issuer = this.#state.issuer?.authority
     if (!issuer) throw new Refusal('ca-unavailable', 'the receiver has the key of no CA that is valid now; its log says more')
     const { host, replaces } = asker
+    const by = token === undefined ? 'renewal' : 'token'
     // In one breath with its count: those that come at once are ten as well.
-    this.admit(host, now)
-    this.#grants.note(host, now)
+    this.admit(by, host, now)
+    this.#grants.note(by, host, now)
     const { lifetime } = this.#settings.ca
     const pem = await certify(
       issuer,
@@ -164,7 +167,7 @@ export class Ca implements AsyncDisposable {
       serial: made.serialNumber.toLowerCase(),
       fingerprint: made.fingerprint256.replaceAll(':', '').toLowerCase() as IssuedRow['fingerprint'],
       not_after: timestamp(made.validToDate.getTime()),
-      by: token === undefined ? 'renewal' : 'token',
+      by,
       ...(token !== undefined && { token }),
       ...(replaces !== undefined && { replaces: replaces as IssuedRow['fingerprint'] }),
       key_sha256: keyHash as IssuedRow['key_sha256'],

@@ -18,6 +18,8 @@ interface CreateOptions extends CommonOptions {
   readonly expires: string
 }
 
+const longestMs = 3650 * 86_400_000
+
 export function registerToken(program: Command): void {
   const tokens = program.command('token').description('tokens that let one host join, once')
   addCommand(tokens, 'create', 'make one and print it, this once', defaultConfigFile)
@@ -41,6 +43,7 @@ async function create(options: CreateOptions): Promise<void> {
   const ms = parseDuration(options.expires)
   if (ms === undefined || ms <= 0)
     throw new UserError(`--expires ${options.expires}: write a duration, like 24h or 7d`, exit.usage)
+  if (ms > longestMs) throw new UserError(`--expires ${options.expires}: at most 3650d, for no CA lives longer`, exit.usage)
   const by = whoAsks()
   const settings = requireCa(options.config)
   await actAsOwner(settings.stateDir)

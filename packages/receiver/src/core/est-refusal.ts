@@ -33,9 +33,9 @@ export function badRequest(fault: RequestFault): EstRefusal {
   return new EstRefusal(`csr-${fault}`, 'bad-csr', requestFaultText(fault))
 }
 
-/** @param waitMs until the next is heard */
+/** @param what there are too many of @param waitMs until the next is heard */
 export function tooMany(what: string, waitMs: number): Refusal {
-  return new Refusal('rate', `too many ${what} within a minute`, { retry_after_s: Math.ceil(waitMs / 1000) })
+  return new Refusal('rate', `too many ${what}`, { retry_after_s: Math.ceil(waitMs / 1000) })
 }
 
 /** For the metrics: one word, out of a set that ends. */

@@ -142,7 +142,7 @@ async function renew({ request, response, ca, ports }: Asked): Promise<Granted> 
   if (host === undefined) throw new Refusal('host-missing', 'the certificate names no host')
   const who = `host ${host}`
   ca.heard(who, Date.now())
-  ca.admit(host, Date.now())
+  ca.admit('renewal', host, Date.now())
   try {
     const der = await readDer(request, response, ports)
     // Judged again: a revocation that came while the body did counts.

@@ -76,11 +76,15 @@ main() {
   run | repair | --now) ;;
   *) echo "usage: $0 [run | --now | repair]" >&2 && exit 2 ;;
   esac
-  mkdir -p "$work" && exec 9>>"$work/lock" || exit 3
+  # The caller's folder may be one that an update has removed since.
+  cd / || exit 3
+  { mkdir -p "$work" && exec 9>>"$work/lock"; } || finish failed "$work cannot be written"
   flock --nonblock 9 || { say 6 'another run is at work' && exit 0; }
   trap 'exit 143' TERM INT HUP
   # Whatever is here is left over from a run that was killed.
   clean_up
+  # A way back that failed is tried again by the next run, and nothing else before: what is here may be all that works.
+  [ ! -e "$journal" ] || exit 3
   trap clean_up EXIT
   [ "${1:-run}" = repair ] || update "${1:-run}"
 }

@@ -2,8 +2,16 @@
 # Steps of autoupdate.sh that make the new tree beside the checkout. The checkout stays as it is; a cut leaves a folder to remove.
 
 # Nothing of a host's own may get lost, and nothing is decided for a person who works there.
+is_clean() { # sets reason
+  local told
+  # A status that cannot be had is none.
+  attempt 'git status' git_in "$checkout" status --porcelain=v1 || return
+  told=$(git_in "$checkout" status --porcelain=v1 --no-renames 2>/dev/null | head -n 1)
+  reason="the checkout was changed, first ${told:3}: git -C $checkout status shows what"
+  [ -z "$told" ]
+}
+
 step_look() { # branch
-  local changed
   from=$(cat "$checkout/node_modules/.cis490-commit" 2>/dev/null) && to=$from
   [ -e "$checkout/.git" ] || [ -z "$from" ] ||
     finish refused "$checkout is an unpacked bundle, which does not update itself: move it away and run the installer of the next one"
@@ -15,8 +23,7 @@ step_look() { # branch
     finish refused "$config: [update] is not understood; write it as a table, a key a line"
   fi
   [ "$(git_in "$checkout" symbolic-ref --short -q HEAD)" = "$1" ] || finish refused "the checkout is not on branch $1"
-  changed=$(git_in "$checkout" status --porcelain=v1 --no-renames | head -n 1)
-  [ -z "$changed" ] || finish refused "the checkout was changed, first ${changed:3}: git -C $checkout status shows what"
+  is_clean || finish refused "$reason"
 }
 
 step_fetch() { # branch
@@ -94,7 +101,8 @@ from_bundle() {
   grep -i '^etag:' "$archive.head" | grep -q "$(sha256sum "$archive" | cut -d' ' -f1)" ||
     { reason='bundle: its bytes are not those of its ETag' && return 1; }
   # Of an npm that was ended in the middle.
-  rm -rf "$new/node_modules" "$new"/packages/*/node_modules
+  # shellcheck disable=SC2016
+  as_user sh -c 'rm -rf "$1/node_modules" "$1"/packages/*/node_modules' sh "$new"
   attempt 'bundle' as_user tar --use-compress-program=zstd --extract --file "$archive" --directory "$new" \
     --strip-components=1 --skip-old-files || return
   rm -f "$archive" "$archive.head"

@@ -53,7 +53,7 @@ step_lull() {
     pid=$(systemctl show --property=MainPID --value "$unit" 9>&-)
     sleep "$notice"
     # Where nobody may look into the daemon it gets time to end its parts.
-    ls "/proc/$pid/fd" >/dev/null 2>&1 || sleep 10
+    has_open "$pid" '*' || sleep 10
   fi
   while judges_others && busy "$pid"; do
     [ $SECONDS -lt $deadline ] || finish held "$reason has run for more than $lull s"
@@ -64,12 +64,20 @@ step_lull() {
 busy() { # pid; sets reason
   reason=${errands[0]-} && [ -z "$reason" ] || return 0
   reason='a transfer'
-  find "/proc/$1/fd" -lname '*.tar.zst' 2>/dev/null | grep -q .
+  has_open "$1" '*.tar.zst'
+}
+
+# By what the links say: to list them is a lesser right than to read them.
+has_open() { # pid pattern
+  [ -n "$(find "/proc/$1/fd" -lname "$2" -print -quit 2>/dev/null)" ]
 }
 
 # Counted before it is tried: a version that takes the machine down with it is not tried for ever.
 step_journal() {
   local last='' count=0
+  # The new tree took minutes to make, in which a person may have worked in the checkout.
+  if [ "$(git_in "$checkout" rev-parse HEAD)" != "$from" ]; then finish held "${from:0:12} was replaced by hand meanwhile"; fi
+  is_clean || finish held "$reason"
   [ ! -e "$tried" ] || read -r last count _ <"$tried"
   [ "$last" = "$to" ] || count=0
   if ! { put "$tried" "$to $((count + 1)) $cut" && put "$journal" "$from $to $active ${others[*]}"; }; then
@@ -133,22 +141,23 @@ cut='cut short before it was found healthy'
 
 # What is known to work comes back. May be cut short itself, anywhere, and begun again.
 undo() { # outcome reason
-  local where=$old here rest
+  local where=$new here rest
   read -r from to active rest <"$journal"
   read -ra others <<<"$rest"
   here=$(git_in "$checkout" rev-parse HEAD 2>/dev/null)
+  # An exchange whose second rename is missing left the old tree under the new one's name.
+  [ ! -e "$old" ] || where=$old
   if [ ! -e "$checkout" ]; then
     mv -T "$old" "$checkout"
   # Whose commit nobody can read is the new one only where the old one stands aside.
-  elif [ "$here" = "$to" ] || { [ "$here" != "$from" ] && [ -e "$old" ]; }; then
+  elif [ "$here" = "$to" ] || { [ "$here" != "$from" ] && stands_aside; }; then
     stop_them
-    # An exchange whose second rename is missing left the old tree under the new one's name.
-    [ -e "$old" ] || where=$new
     rm -rf "$failed"
     swap "$where" "$failed"
   else
-    [ "$here" = "$from" ]
-  fi || { say 3 "the way back failed: $old is the tree that worked, $checkout its place" && exit 3; }
+    # Before the swap; also where a person has moved on since.
+    [ -n "$here" ]
+  fi || no_way_back "$where"
   sync "$work" "$(dirname "$checkout")"
   [ "$1" != rolled-back ] || [ "$2" = "$cut" ] || put "$tried" "$to $most_tries $2"
   # Before the journal goes, or a cut would leave the host without its daemon. Not waited for: at boot it is this that comes first.
@@ -156,6 +165,19 @@ undo() { # outcome reason
   rm -f "$journal" && sync "$work"
   report=yes
   finish "$1" "$2"
+}
+
+# Each run tries again. What is in the checkout's place may run for all that.
+no_way_back() { # the tree that worked
+  local text="the way back failed: $1 is the tree that worked, $checkout its place"
+  say 3 "$text"
+  bring_back
+  report=yes
+  finish refused "$text"
+}
+
+stands_aside() {
+  [ -e "$old" ] || [ "$(git_in "$new" rev-parse HEAD 2>/dev/null)" = "$from" ]
 }
 
 bring_back() {

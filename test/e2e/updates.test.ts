@@ -1,6 +1,8 @@
 /** The updater against a real git, npm, daemon and receiver, with some cuts; at every point: `npm run updates`. */
 import { execFileSync } from 'node:child_process'
 import {
+  chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -94,11 +96,25 @@ describe('a host that updates itself', () => {
     expect([trial.result()['outcome'], trial.head()]).toEqual(['refused', old])
   })
 
-  test('the way back needs no commit of a damaged new tree, and takes none for the new one before the swap', async () => {
-    const old = trial.head()
-    const head = join(trial.checkout, '.git/HEAD')
+  test('a way back that failed was followed by an update, which removed the tree that worked', async () => {
+    trial.systemctl('start')
     trial.publish()
     await trial.update({ cut: 'after:step_swap', env: brief })
+    // No folder can be renamed.
+    trial.stub('mv', '#!/bin/sh\n[ "$1" != -T ] || exit 1\nexec /bin/mv "$@"\n')
+    trial.publish()
+    expect((await trial.update({ env: brief })).code).toBe(3)
+    rmSync(join(dir, 'bin/mv'))
+    expect(trial.result()).toMatchObject({
+      outcome: 'refused',
+      reason: expect.stringMatching(/^the way back failed: .*\/old is/),
+    })
+    expect([existsSync(`${trial.checkout}.update/old`), trial.systemctl('is-active')]).toEqual([true, true])
+  })
+
+  test('the next one needs no commit of a damaged new tree, and takes none for the new one before the swap', async () => {
+    const old = trial.head(`${trial.checkout}.update/old`)
+    const head = join(trial.checkout, '.git/HEAD')
     rmSync(head)
     await trial.repair()
     expect([trial.faults([old]), trial.result()['outcome']]).toEqual([[], 'rolled-back'])
@@ -111,6 +127,42 @@ describe('a host that updates itself', () => {
     expect(trial.faults([old])).toEqual([])
     await trial.repair()
     expect([trial.faults([old]), trial.result()['outcome']]).toEqual([[], 'rolled-back'])
+  })
+
+  test('what a person does in the checkout while the new tree is made was taken away with the old one', async () => {
+    const old = trial.head()
+    trial.publish()
+    const npm = join(dir, 'npm')
+    writeFileSync(npm, `#!/bin/sh\necho mine > ${trial.checkout}/notes; exec npm "$@"\n`)
+    chmodSync(npm, 0o755)
+    expect(await trial.update({ env: { ...brief, CIS490_NPM: npm } })).toMatchObject({
+      code: 0,
+      text: expect.stringMatching(/^held: the checkout was changed, first notes/),
+    })
+    expect(readFileSync(join(trial.checkout, 'notes'), 'utf8')).toBe('mine\n')
+    rmSync(join(trial.checkout, 'notes'))
+    expect(trial.faults([old])).toEqual([])
+  })
+
+  test('a checkout of which git cannot tell what was changed was taken for unchanged', async () => {
+    const index = join(trial.checkout, '.git/index')
+    copyFileSync(index, join(dir, 'index'))
+    writeFileSync(index, 'no index')
+    trial.publish()
+    const { code } = await trial.update({ env: brief })
+    copyFileSync(join(dir, 'index'), index)
+    expect([code, trial.result()['outcome']]).toEqual([1, 'refused'])
+    expect(trial.result()['reason']).toMatch(/^git status: fatal: /)
+  })
+
+  test('a person who moved on before the swap stood in the way of each later run', async () => {
+    const old = trial.head()
+    trial.git(trial.checkout, 'commit', '--quiet', '--allow-empty', '-m', 'mine')
+    const mine = trial.head()
+    writeFileSync(`${trial.checkout}.update/journal`, `${old} ${trial.head(trial.forge)} yes\n`)
+    expect((await trial.repair()).code).toBe(0)
+    expect([trial.head(), existsSync(`${trial.checkout}.update/journal`)]).toEqual([mine, false])
+    trial.git(trial.checkout, 'reset', '--quiet', '--hard', old)
   })
 
   test('a way back that is cut at its end leaves the daemon running: it starts before the journal goes', async () => {

@@ -67,6 +67,16 @@ describe.each(updaters)('%s', (unit) => {
   })
 })
 
+test('an updater that is ended in the middle was killed before agent and receiver had stopped', () => {
+  const seconds = (unit: string) => {
+    const [, number, minutes] = /^(\d+)(min)?$/.exec(values(unit, 'TimeoutStopSec')[0] ?? '') ?? []
+    return Number(number) * (minutes ? 60 : 1)
+  }
+  expect(seconds('cis490-autoupdate.service')).toBeGreaterThan(
+    seconds('cis490-orchestrator.service') + seconds('cis490-receiver.service') + 60,
+  )
+})
+
 test('what a power cut left half done is undone before the daemon starts, and a receiver beside it', () => {
   const before = values('cis490-autoupdate-repair.service', 'Before').join(' ')
   expect(before).toMatch(/\bcis490-orchestrator\.service\b/)

@@ -12,6 +12,8 @@ commit_of() {
 }
 
 check_checkout() {
+  [ ! -e "$home.update/journal" ] ||
+    problem "an update of $home is at work or was cut short: wait for its end, or undo it: sudo $updater/autoupdate.sh repair"
   [ "$source" != "$home" ] && [ -e "$home" ] || return 0
   local here there
   here=$(version_of "$source")
@@ -41,6 +43,8 @@ checkout_make() {
   fi
   chown -hR "$user:$user" "$new"
   chmod 755 "$new"
+  # A second run takes what has this name for whole.
+  sync -f "$new"
   mv -T "$new" "$home"
 }
 
@@ -133,6 +137,12 @@ updater_make() {
   install -d -m 755 "$updater" "$updater/autoupdate"
   install -m 644 -t "$updater/autoupdate" "$files"/scripts/autoupdate/*
   install -m 755 -t "$updater" "$files/scripts/autoupdate.sh"
+  local part
+  for part in "$updater"/autoupdate/*; do
+    [ -e "$files/scripts/autoupdate/${part##*/}" ] || rm -rf "$part"
+  done
+  # It is what mends the host after a power cut.
+  sync -f "$updater"
 }
 install_updater() { [ ! -f "$files/scripts/autoupdate.sh" ] || step "updater in $updater" updater; }
 

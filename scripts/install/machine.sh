@@ -55,7 +55,8 @@ packages_make() {
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -q
   # shellcheck disable=SC2046 # several packages are several words
-  apt-get install -y -q --no-install-recommends $(missing_packages)
+  apt-get install -y -q --no-install-recommends $(missing_packages) ||
+    { [ -n "$(missing_packages needed)" ] && apt-get install -y -q --no-install-recommends $(missing_packages needed); }
 }
 
 install_packages() {
@@ -65,8 +66,9 @@ install_packages() {
   elif (packages_make) >"$scratch/output" 2>&1 </dev/null; then
     say 'done' "$(packages_title)"
     changed=yes
-  else
-    missing=$(missing_packages)
+  fi
+  missing=$(missing_packages)
+  if [ -n "$missing" ] && [ "$dry_run" = no ]; then
     say skipped "Debian packages ${missing% }: apt-get cannot install them here; without dbus the doctor does not see the timers, without sudo use a root shell"
   fi
 }

@@ -97,6 +97,18 @@ one_at_a_time() {
     printf '%s: another installer runs\n' "$program" >&2
     exit 3
   }
+  not_beside_update
+}
+
+# Both rename the checkout and restart what runs from it.
+not_beside_update() {
+  [ ! -d "$updater" ] || mkdir -p "$home.update"
+  [ -d "$home.update" ] || return 0
+  exec 8>>"$home.update/lock"
+  flock -n 8 || {
+    printf '%s: an update is at work; run this again when it has ended (systemctl status cis490-autoupdate)\n' "$program" >&2
+    exit 3
+  }
 }
 
 # A file with this content, owner and mode. Arguments: path, mode, group; content on stdin of make is not possible: it is in $scratch.

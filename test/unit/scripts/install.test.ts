@@ -21,7 +21,9 @@ function installer(script: string, ...args: string[]) {
 }
 
 // It takes seconds: beside the other tests.
-const checked = has('shellcheck') ? promisify(execFile)('shellcheck', ['-x', '-a', ...installers], { cwd: scripts }) : undefined
+const checked = has('shellcheck')
+  ? promisify(execFile)('shellcheck', ['-x', '-a', ...installers, 'autoupdate.sh', 'bundle.sh'], { cwd: scripts })
+  : undefined
 checked?.catch(() => {})
 
 describe.each(installers)('%s', (script) => {
@@ -185,6 +187,53 @@ test('what only helps is skipped where apt-get cannot install it, and what is ne
   expect(install('cis490-needed:needed')).toMatchObject({ status: 3, stdout: expect.stringMatching(/^failed /) })
 })
 
+/** Runs bash with the installer's functions, and a place of its own as `$scratch`. */
+function installerFunctions(command: string) {
+  const scratch = mkdtempSync(join(tmpdir(), 'cis490-parts-'))
+  onTestFinished(() => rmSync(scratch, { recursive: true }))
+  const sourced = ['steps', 'machine', 'checkout'].map((part) => `. ${scripts}/install/${part}.sh`).join('; ')
+  const script = `set -euo pipefail; program=install-lab-host.sh scratch=${scratch}; ${sourced}; ${command}`
+  return spawnSync('bash', ['-c', script], { encoding: 'utf8' })
+}
+
+test('a package that only helps and is not to be had kept those that are needed away', () => {
+  const apt = `apt-get() { case "$*" in *absent*) return 100 ;; install*) : > $scratch/there ;; esac; }
+    needed_packages() { [ -e $scratch/there ] || echo cis490-needed:needed; }; helpful_packages() { echo cis490-absent:absent; }`
+  const { status, stdout } = installerFunctions(`${apt}; install_packages`)
+  expect({ status, words: stdout.match(/^\w+/gm) }).toEqual({ status: 0, words: ['done', 'skipped'] })
+})
+
+describe('an installer and an update rename the same checkout', () => {
+  const place = 'home=$scratch/opt updater=$scratch/updater; mkdir -p $home.update $updater'
+
+  test('while an update is at work the installer began', () => {
+    const { status, stderr } = installerFunctions(
+      `${place}; exec 7>>$home.update/lock; flock -n 7; not_beside_update && echo began`,
+    )
+    expect({ status, stderr }).toMatchObject({ status: 3, stderr: expect.stringContaining('an update is at work') })
+  })
+
+  test('while the installer is at work an update began', () => {
+    const { stdout } = installerFunctions(
+      `${place}; not_beside_update; CIS490_CHECKOUT=$home bash ${scripts}/autoupdate.sh repair 8>&-; echo $?`,
+    )
+    expect(stdout).toMatch(/^(<6>)?another run is at work\n0\n$/)
+  })
+
+  test('an update that was cut short is undone first, and how is said', () => {
+    const { stdout } = installerFunctions(
+      `${place}; source=$home; touch $home.update/journal; check_checkout; printf '%s\\n' "\${problems[@]}"`,
+    )
+    expect(stdout).toMatch(/was cut short: .* sudo \S+\/updater\/autoupdate\.sh repair$/m)
+  })
+})
+
+test('a part that the updater no longer has stayed, and each run installed it again', () => {
+  const { status, stderr } = installerFunctions(`updater=$scratch/updater files=${join(scripts, '..')}; updater_make; updater_is
+    touch $updater/autoupdate/gone.sh; if updater_is; then exit 9; fi; updater_make; updater_is`)
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+})
+
 describe.skipIf(!ScratchRoot.possible())('on a machine', () => {
   const host = '/opt/cis490/scripts/install-lab-host.sh'
   const receiver = '/opt/cis490/scripts/install-receiver.sh'
@@ -307,7 +356,7 @@ describe.skipIf(!ScratchRoot.possible())('on a machine', () => {
   })
 })
 
-test.skipIf(!checked)('shellcheck finds nothing in the installers and what they read', async () => {
+test.skipIf(!checked)('shellcheck finds nothing in installers, updater and what they read', async () => {
   const { stdout } = await (checked as NonNullable<typeof checked>).catch((error: { stdout: string }) => error)
   expect(stdout).toBe('')
 })

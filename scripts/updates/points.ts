@@ -11,10 +11,12 @@ export function steps(): string[] {
   return [...body.matchAll(/^ {2}(step_\w+)/gm)].map((match) => match[1] as string)
 }
 
-const swapCommands = 7
-const undoCommands = 26
+/** One more than there are, so that none is left out: `uncut` tells. */
+const swapCommands = 9
+const undoCommands = 24
 /** Of what runs from the checkout: the agent, and the receiver beside it. */
 const perService = 9
+const backCommands = 11
 
 export interface Point {
   /** As cut.bash has it. */
@@ -31,7 +33,16 @@ export function points(): Point[] {
     ...count(perService).map((k) => ({ cut: `inside:start_them:${k}`, broken: false })),
     // Stopped twice, where there is a way back.
     ...count(2 * perService).map((k) => ({ cut: `inside:stop_them:${k}`, broken: true })),
-    ...count(perService).map((k) => ({ cut: `inside:bring_back:${k}`, broken: true })),
+    ...count(backCommands).map((k) => ({ cut: `inside:bring_back:${k}`, broken: true })),
     ...count(undoCommands).map((k) => ({ cut: `inside:undo:${k}`, broken: true })),
   ]
+}
+
+/** @param hit points that were met. @returns functions whose last number was met: there may be commands behind it */
+export function uncut(hit: readonly Point[]): string[] {
+  const numbered = points().flatMap(({ cut }) =>
+    [...cut.matchAll(/^inside:(\w+):(\d+)$/g)].map(([, name, k]) => [name, Number(k)] as const),
+  )
+  const last = new Map(numbered as [string, number][])
+  return [...last].filter(([name, k]) => hit.some(({ cut }) => cut === `inside:${name}:${k}`)).map(([name]) => name)
 }

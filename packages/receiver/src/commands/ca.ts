@@ -32,7 +32,8 @@ async function init(options: InitOptions): Promise<void> {
     process.stdout.write(`${events.length === 0 ? 'nothing was missing or due' : `done: ${events.join(', ')}`}\n${text(tended)}`)
     if (events.some((event) => event === 'ca-made' || event === 'successor-made'))
       process.stdout.write(`back up ${settings.ca.key_file}: without it hosts cannot renew\n`)
-    if (events.length > 0) process.stdout.write('a receiver that runs takes it up after: systemctl reload cis490-receiver\n')
+    if (events.length > 0)
+      process.stdout.write('a receiver that runs takes it up within a minute; at once: systemctl reload cis490-receiver\n')
   }
 }
 

@@ -30,6 +30,8 @@ helpful_packages() {
   if systemd_runs && [ ! -S /run/dbus/system_bus_socket ]; then echo dbus-daemon:dbus; fi
   # What doctor and receiver tell a person to paste begins with it. A site without it has its reasons where there is no apt.
   if systemd_runs && command -v apt-get >/dev/null; then echo sudo:sudo; fi
+  # The updater of a host that takes bundles alone.
+  if [ "$(toml "$config" update source)" = bundle ]; then printf '%s\n' curl:curl zstd:zstd; fi
 }
 wanted_packages() { needed_packages && helpful_packages; }
 missing_packages() { # which
@@ -69,7 +71,7 @@ install_packages() {
   fi
   missing=$(missing_packages)
   if [ -n "$missing" ] && [ "$dry_run" = no ]; then
-    say skipped "Debian packages ${missing% }: apt-get cannot install them here; without dbus the doctor does not see the timers, without sudo use a root shell"
+    say skipped "Debian packages ${missing% }: apt-get cannot install them here; without dbus the doctor does not see the timers, without sudo use a root shell, without curl and zstd no bundle is taken"
   fi
 }
 

@@ -30,7 +30,11 @@ other_side_here() { [ -e "$unit_dir/$other_unit" ]; }
 # Code that is nowhere else is not thrown away.
 checkout_is_spare() {
   [ -d "$home/.git" ] || return 0
-  [ -z "$(commit_of "$home" status --porcelain | head -n 1)" ] && [ -n "$(commit_of "$home" branch -r --contains HEAD | head -n 1)" ]
+  local changed
+  printf '[safe]\ndirectory = *\n' >"$scratch/gitconfig"
+  # Not as root: its configuration, which is its owner's, may name programs that a status runs.
+  changed=$(unprivileged env GIT_CONFIG_GLOBAL="$scratch/gitconfig" git -C "$home" status --porcelain 2>/dev/null) || return 1
+  [ -z "$changed" ] && [ -n "$(commit_of "$home" branch -r --contains HEAD | head -n 1)" ]
 }
 
 remove_manual() {

@@ -203,6 +203,12 @@ test('a package that only helps and is not to be had kept those that are needed 
   expect({ status, words: stdout.match(/^\w+/gm) }).toEqual({ status: 0, words: ['done', 'skipped'] })
 })
 
+test('a host that updates from bundles alone had nothing to take them with', () => {
+  const { status, stdout } = installerFunctions(`systemd_runs() { false; }; config=$scratch/lab-host.toml; helpful_packages
+    echo '[update]' > $config; echo 'source = "bundle"' >> $config; helpful_packages`)
+  expect({ status, stdout }).toEqual({ status: 0, stdout: 'curl:curl\nzstd:zstd\n' })
+})
+
 describe('an installer and an update rename the same checkout', () => {
   const place = 'home=$scratch/opt updater=$scratch/updater; mkdir -p $home.update $updater'
 
@@ -226,6 +232,19 @@ describe('an installer and an update rename the same checkout', () => {
     )
     expect(stdout).toMatch(/was cut short: .* sudo \S+\/updater\/autoupdate\.sh repair$/m)
   })
+})
+
+test('a checkout of which git cannot tell what was changed was removed, and a program of its configuration ran as root', () => {
+  const { status, stdout } = installerFunctions(`. ${scripts}/install/remove.sh; user_is() { false; }; chmod 755 $scratch
+    git init -q $scratch/forge; git -C $scratch/forge -c user.name=a -c user.email=a@b commit -q --allow-empty -m one
+    home=$scratch/opt; git clone -q $scratch/forge $home; install -m 666 /dev/null $scratch/who
+    printf '#!/bin/sh\\nid -u >> %s/who\\n' $scratch > $scratch/program; chmod 755 $scratch/program
+    git -C $home config core.fsmonitor $scratch/program
+    checkout_is_spare && echo spare; cat $scratch/who | sort -u
+    git -C $home config --unset core.fsmonitor; echo mine > $home/notes; checkout_is_spare || echo kept
+    rm $home/notes; echo none > $home/.git/index; checkout_is_spare || echo kept`)
+  const who = process.getuid?.() === 0 ? 65_534 : process.getuid?.()
+  expect({ status, stdout }).toEqual({ status: 0, stdout: `spare\n${who}\nkept\nkept\n` })
 })
 
 test('a part that the updater no longer has stayed, and each run installed it again', () => {

@@ -152,7 +152,7 @@ export class Trial implements AsyncDisposable {
   }
 
   /** Records an episode and waits until the receiver has it. @throws where it does not come within 20 s */
-  async deliver(commit = this.first): Promise<void> {
+  async deliver(commit = this.recorded): Promise<void> {
     const id = `trial-${++this.#episodes}`
     const folder = join(this.agent.episodes, id)
     mkdirSync(folder)
@@ -166,9 +166,9 @@ export class Trial implements AsyncDisposable {
     throw new Error(`${id} does not arrive: ${readFileSync(join(this.dir, 'daemon.log'), 'utf8').slice(-500)}`)
   }
 
-  /** The commit that recordings are stamped with. */
-  get first(): string {
-    return this.git(this.forge, 'rev-list', '--max-parents=0', 'main')
+  /** The commit that recordings are stamped with: known to the receiver, and, however many versions a long run makes, not too old for it. */
+  get recorded(): string {
+    return this.git(this.forge, 'rev-list', '--max-count=11', 'main').split('\n').at(-1) ?? ''
   }
 
   /** SIGKILL, as a power cut does. */

@@ -14,7 +14,7 @@ const memory = '/dev/shm'
 const help = `npm run install-trial -- [--port N] [--cache DIR] [--place DIR] [--working-tree] [--keep]
 
 Installs a receiver and a lab host on two machines of their own (systemd-nspawn, this machine's network) from bare Debian roots, records
-an episode, waits for its receipt, installs again, and takes both off. Prints the time of each step.
+an episode, waits for its receipt, tries the units, an update among them, installs again, and takes both off. Prints the time of each step.
 
   --port N          where the receiver listens; 18443
   --cache DIR       where the bare root is kept as a tar for the next time; ${join(tmpdir(), 'cis490-install-trial')}

@@ -159,10 +159,21 @@ describe('a host that updates itself', () => {
     const old = trial.head()
     trial.git(trial.checkout, 'commit', '--quiet', '--allow-empty', '-m', 'mine')
     const mine = trial.head()
+    mkdirSync(`${trial.checkout}.update`, { recursive: true })
     writeFileSync(`${trial.checkout}.update/journal`, `${old} ${trial.head(trial.forge)} yes\n`)
     expect((await trial.repair()).code).toBe(0)
     expect([trial.head(), existsSync(`${trial.checkout}.update/journal`)]).toEqual([mine, false])
     trial.git(trial.checkout, 'reset', '--quiet', '--hard', old)
+  })
+
+  test('a damaged new tree stayed where an exchange was cut, which leaves the old one under the name of the new', async () => {
+    const old = trial.head()
+    mkdirSync(`${trial.checkout}.update`, { recursive: true })
+    execFileSync('cp', ['-a', trial.checkout, `${trial.checkout}.update/new`])
+    rmSync(join(trial.checkout, '.git/HEAD'))
+    writeFileSync(`${trial.checkout}.update/journal`, `${old} ${'f'.repeat(40)} yes\n`)
+    await trial.repair()
+    expect([trial.faults([old]), trial.result()['outcome']]).toEqual([[], 'rolled-back'])
   })
 
   test('a way back that is cut at its end leaves the daemon running: it starts before the journal goes', async () => {

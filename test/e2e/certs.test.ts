@@ -13,10 +13,11 @@ import { scratchDir } from '../support/scratch.ts'
 
 const main = fileURLToPath(new URL('../../scripts/certs/main.ts', import.meta.url))
 
-it('while certificates of 4 s are renewed on both ends, nothing that is shipped fails', async () => {
+/** Between the two thirds at which they are renewed and their end lie 5 s: what a busy machine needs. */
+it('while certificates of 15 s are renewed on both ends, nothing that is shipped fails', async () => {
   const dir = scratchDir()
   const file = join(dir, 'certs.json')
-  const args = ['--minutes', '0.055', '--lifetime', '4s', '--hosts', '1', '--json', file, '--dir', dir]
+  const args = ['--minutes', '0.25', '--lifetime', '15s', '--hosts', '1', '--json', file, '--dir', dir]
   const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
   expect(code, out + err).toBe(0)

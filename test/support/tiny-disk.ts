@@ -6,7 +6,11 @@ import { join } from 'node:path'
 import { onTestFinished, test } from 'vitest'
 
 function mount(dir: string, mib: number): boolean {
-  return spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'cis490-test', dir]).status === 0
+  return mountAs(dir, 'tmpfs', '-o', `size=${mib}m`)
+}
+
+function mountAs(dir: string, type: string, ...options: readonly string[]): boolean {
+  return spawnSync('mount', ['-t', type, ...options, 'cis490-test', dir]).status === 0
 }
 
 function mayMount(): boolean {
@@ -23,8 +27,17 @@ export const testOnTinyDisk = mayMount() ? test : test.skip
 
 /** @returns where it is mounted; gone with the test */
 export function tinyDisk(mib: number): string {
+  return mounted((dir) => mount(dir, mib))
+}
+
+/** One that writes nothing past the page cache, because it is nothing else. @returns where it is mounted; gone with the test */
+export function ramDisk(): string {
+  return mounted((dir) => mountAs(dir, 'ramfs'))
+}
+
+function mounted(by: (dir: string) => boolean): string {
   const dir = mkdtempSync(join(tmpdir(), 'cis490-disk-'))
-  if (!mount(dir, mib)) throw new Error(`cannot mount a tmpfs at ${dir}`)
+  if (!by(dir)) throw new Error(`cannot mount a file system at ${dir}`)
   onTestFinished(() => {
     spawnSync('umount', ['-l', dir])
     rmdirSync(dir)

@@ -65,6 +65,7 @@ test('appends, cuts and new writers in any order', async () => {
   const step = fc.record({
     to: fc.nat({ max: 3 * mebibyte }),
     keep: fc.boolean(),
+    hand: fc.constantFrom('no', 'yes', 'but lose it'),
     leave: fc.boolean(),
     ask: fc.boolean(),
   })
@@ -74,10 +75,22 @@ test('appends, cuts and new writers in any order', async () => {
       const hash = pool.running()
       let end = 0
       hash.attach(file, 0)
-      for (const { to, keep, leave, ask } of steps) {
+      for (const { to: next, keep, hand, leave, ask } of steps) {
+        let to = next
         if (to >= end) {
-          await file.write(bytes, end, to - end, end)
-          hash.grow(to)
+          if (hand !== 'no') {
+            // What nobody reads any more may be anything.
+            const piece = Buffer.from(new SharedArrayBuffer(to - end))
+            bytes.copy(piece, 0, end)
+            void hash.hand(piece, end)?.then(() => piece.fill(0))
+          }
+          if (hand === 'but lose it') {
+            to = end
+            hash.attach(file, end)
+          } else {
+            await file.write(bytes, end, to - end, end)
+            hash.grow(to)
+          }
         } else {
           await hash.detach()
           // What is taken back and written anew are other bytes first.
@@ -98,8 +111,37 @@ test('appends, cuts and new writers in any order', async () => {
       await hash.detach()
       hash.forget()
     }),
-    { numRuns: 15 },
+    { numRuns: 25 },
   )
+})
+
+test('who is handed the bytes does not read the file', async () => {
+  await using pool = new HashPool(1, (error) => expect.unreachable(String(error)))
+  await using file = await newFile()
+  const hash = pool.running()
+  hash.attach(file, 0)
+  const piece = Buffer.from(new SharedArrayBuffer(mebibyte))
+  bytes.copy(piece)
+  await hash.hand(piece, 0)
+  // The file is empty.
+  hash.grow(mebibyte)
+  expect(await hash.digest(mebibyte)).toBe(sha256(bytes.subarray(0, mebibyte)))
+  await hash.detach()
+})
+
+test('a thread that ends holds no piece of memory', async () => {
+  const threads = watchThreads()
+  await using pool = new HashPool(1, () => undefined)
+  await using file = await newFile()
+  await file.write(bytes)
+  const hash = pool.running()
+  hash.attach(file, 0)
+  const stopped = threads[0]?.stop()
+  await hash.hand(Buffer.from(new SharedArrayBuffer(mebibyte)), 0)
+  await stopped
+  hash.grow(bytes.length)
+  expect(await hash.digest(bytes.length)).toBe(sha256(bytes))
+  await hash.detach()
 })
 
 test('a number that is a new file by now is never read for the old one', async () => {

@@ -14,8 +14,8 @@ export function fileLimit(): number {
 
 /** For the store's own files, the runtime, and the listeners of the operator. */
 const ownFiles = 512
-/** Body, sidecar and folder of an upload. */
-const filesOfBody = 4
+/** Body (a large one twice), sidecar and folder of an upload. */
+const filesOfBody = 5
 
 /** @returns as many as are wanted, or fewer: a body that is being stored must never be without a file */
 export function connectionsFor({ wanted, bodies, files }: { wanted: number; bodies: number; files: number }): number {

@@ -1,34 +1,50 @@
-/** Gathers the chunks of a body into batches of about 1 MiB and writes them one after the other, without copying them together. */
+/** Gathers the chunks of a body into batches of about 1 MiB and writes them one after the other; a thread hashes each from the same memory. */
 import { writevSync } from 'node:fs'
 import { giveBack } from '@cis490/shared/node/give-back.ts'
 import type { WritableFile } from './body-file.ts'
+import { DirectFile } from './direct-file.ts'
+import { pageBytes, pieceBytes } from './hashing/piece-memory.ts'
+import type { RunningHash } from './hashing/running-hash.ts'
 
-export const batchBytes = 1 << 20
-/** As many as one system call takes; who sends single bytes does not fill the memory with their wrappings. */
+export const batchBytes = pieceBytes
+/** Who sends single bytes does not fill the memory with their wrappings. */
 const batchChunks = 1024
-/** Full batches in memory, the one that is being written included. */
-const mostBatches = 3
+/** Batches that wait for a piece of memory. */
+const mostBatches = 2
+
+export interface BatchTarget {
+  readonly file: WritableFile
+  /** Of the file, until the writer has ended. */
+  readonly path: string
+  /** Where the first batch goes. */
+  readonly from: number
+  /** Who hashes what is written; asked when the first batch is full. */
+  follow(): Large['hash']
+  /** Told the new end of what the file has. */
+  onWritten(written: number): void
+}
+
+/** What only a body of several batches needs. */
+interface Large {
+  readonly file: DirectFile
+  readonly hash: Pick<RunningHash, 'pieces' | 'hand'>
+}
 
 export class BatchWriter {
-  readonly #file: WritableFile
-  readonly #onWritten: (written: number) => void
+  readonly #target: BatchTarget
   #gathered: Buffer[] = []
   #gatheredBytes = 0
-  #full: Buffer[][] = []
   #written: number
+  #large: Large | undefined
+  #running = false
   #writing: Promise<void> | undefined
+  #flushing = false
   #room: PromiseWithResolvers<void> | undefined
   #failure: Error | undefined
-  #started = false
 
-  /**
-   * @param from where the first batch goes
-   * @param onWritten told the new end of what the file has
-   */
-  constructor(file: WritableFile, from: number, onWritten: (written: number) => void) {
-    this.#file = file
-    this.#written = from
-    this.#onWritten = onWritten
+  constructor(target: BatchTarget) {
+    this.#target = target
+    this.#written = target.from
   }
 
   /** End of what the file has, in bytes; after a failed write too. */
@@ -43,7 +59,12 @@ export class BatchWriter {
 
   /** Whether a batch was full already. */
   get started(): boolean {
-    return this.#started
+    return this.#large !== undefined
+  }
+
+  /** Whether batches go past the page cache, so that a sync finds nothing left to write. */
+  get direct(): boolean {
+    return this.#large?.file.direct ?? false
   }
 
   /** What went wrong; nothing is written after that. */
@@ -61,17 +82,25 @@ export class BatchWriter {
     if (this.#failure !== undefined) throw this.#failure
     this.#gathered.push(chunk)
     this.#gatheredBytes += chunk.length
-    if (this.#gatheredBytes < batchBytes && this.#gathered.length < batchChunks) return undefined
-    this.#startBatch()
-    if (this.#full.length < mostBatches) return undefined
+    if (this.#batches < 1) return undefined
+    this.#run()
+    if (this.#batches < mostBatches) return undefined
     this.#room ??= Promise.withResolvers()
     return this.#room.promise
   }
 
+  get #batches(): number {
+    return Math.max(this.#gatheredBytes / batchBytes, this.#gathered.length / batchChunks)
+  }
+
   /** Waits until everything that was taken is written. @returns what went wrong */
   async flush(): Promise<Error | undefined> {
-    if (this.#gathered.length > 0) this.#startBatch()
-    await this.#writing
+    if (this.#large) {
+      this.#flushing = true
+      this.#run()
+      await this.#writing
+      this.#flushing = false
+    } else await this.#writeGathered()
     return this.#failure
   }
 
@@ -79,21 +108,15 @@ export class BatchWriter {
   flushAtOnce(): Error | undefined {
     try {
       for (let rest: readonly Buffer[] = this.#gathered; rest.length > 0; ) {
-        const bytesWritten = writevSync(this.#file.fd, rest, this.#written)
+        const bytesWritten = writevSync(this.#target.file.fd, rest, this.#written)
         this.#advance(bytesWritten)
         rest = after(rest, bytesWritten)
       }
     } catch (error) {
       this.fail(error as Error)
     }
-    for (const chunk of this.#gathered) giveBack(chunk)
-    this.#gathered = []
+    this.#giveGatheredBack()
     return this.#failure
-  }
-
-  /** Waits until nothing is being written. */
-  async idle(): Promise<void> {
-    await this.#writing
   }
 
   /** What is taken next goes there. Only after `flush`. */
@@ -101,29 +124,78 @@ export class BatchWriter {
     this.#written = offset
   }
 
-  #startBatch(): void {
-    this.#started = true
-    this.#full.push(this.#gathered)
-    this.#gathered = []
-    this.#gatheredBytes = 0
-    this.#writing ??= this.#writeAll().finally(() => {
-      this.#writing = undefined
-    })
+  /** Waits until nothing is being written. Nothing can be taken from here on. */
+  async end(): Promise<void> {
+    await this.#writing
+    this.#large?.file.close()
   }
 
-  async #writeAll(): Promise<void> {
-    for (let batch = this.#full[0]; batch; batch = this.#full[0]) {
-      if (this.#failure === undefined) await this.#write(batch).catch((error: unknown) => this.fail(error as Error))
-      this.#full.shift()
-      for (const chunk of batch) giveBack(chunk)
-      this.#room?.resolve()
-      this.#room = undefined
+  #run(): void {
+    if (this.#running) return
+    const { file, path, follow } = this.#target
+    this.#large ??= { file: new DirectFile(file, path), hash: follow() }
+    this.#running = true
+    this.#writing = this.#writeBatches(this.#large)
+  }
+
+  async #writeBatches(large: Large): Promise<void> {
+    while (this.#failure === undefined && (this.#batches >= 1 || (this.#flushing && this.#gatheredBytes > 0)))
+      await this.#writeBatch(large).catch((error: unknown) => this.fail(error as Error))
+    if (this.#failure !== undefined) this.#giveGatheredBack()
+    this.#giveRoom()
+    this.#running = false
+  }
+
+  /** The piece is given back when it is both written and hashed. */
+  async #writeBatch({ file, hash }: Large): Promise<void> {
+    const piece = await hash.pieces.take()
+    const batch = this.#fill(piece)
+    const read = hash.hand(batch, this.#written)
+    try {
+      await this.#write(file, batch)
+    } finally {
+      if (read) void read.then(() => hash.pieces.give(piece))
+      else hash.pieces.give(piece)
     }
   }
 
-  async #write(batch: readonly Buffer[]): Promise<void> {
+  /** Whole pages of the file while there are more to come. @returns what of the piece is filled: it lies there as in the file's pages */
+  #fill(piece: Buffer): Buffer {
+    const begin = this.#written % pageBytes
+    let end = begin + Math.min(this.#gatheredBytes, piece.length - begin)
+    if (!this.#flushing && end >= pageBytes) end -= end % pageBytes
+    for (let at = begin; at < end; ) at += this.#copyFirst(piece, at, end)
+    if (this.#batches < mostBatches) this.#giveRoom()
+    return piece.subarray(begin, end)
+  }
+
+  #copyFirst(piece: Buffer, at: number, end: number): number {
+    const chunk = this.#gathered[0] as Buffer
+    const copied = chunk.copy(piece, at, 0, end - at)
+    this.#gatheredBytes -= copied
+    if (copied < chunk.length) this.#gathered[0] = chunk.subarray(copied)
+    else giveBack(this.#gathered.shift() as Buffer)
+    return copied
+  }
+
+  async #write(file: DirectFile, batch: Buffer): Promise<void> {
     for (let rest = batch; rest.length > 0; ) {
-      const { bytesWritten } = await this.#file.writev(rest, this.#written)
+      const bytesWritten = await file.write(rest, this.#written)
+      this.#advance(bytesWritten)
+      rest = rest.subarray(bytesWritten)
+    }
+  }
+
+  /** A body of less than a batch. */
+  async #writeGathered(): Promise<void> {
+    this.#writing = this.#writeChunks(this.#gathered).catch((error: unknown) => this.fail(error as Error))
+    await this.#writing
+    this.#giveGatheredBack()
+  }
+
+  async #writeChunks(chunks: readonly Buffer[]): Promise<void> {
+    for (let rest = chunks; rest.length > 0; ) {
+      const { bytesWritten } = await this.#target.file.writev(rest, this.#written)
       this.#advance(bytesWritten)
       rest = after(rest, bytesWritten)
     }
@@ -132,7 +204,18 @@ export class BatchWriter {
   /** After each part: where the next one fails, this is the end. */
   #advance(bytes: number): void {
     this.#written += bytes
-    this.#onWritten(this.#written)
+    this.#target.onWritten(this.#written)
+  }
+
+  #giveGatheredBack(): void {
+    for (const chunk of this.#gathered) giveBack(chunk)
+    this.#gathered = []
+    this.#gatheredBytes = 0
+  }
+
+  #giveRoom(): void {
+    this.#room?.resolve()
+    this.#room = undefined
   }
 }
 

@@ -1,4 +1,4 @@
-/** A body on its way in: `incoming/<uuid>.part`. A small one is hashed here; a large one behind the writer, by whoever follows the file. */
+/** A body on its way in: `incoming/<uuid>.part`. A small one is hashed here; a large one beside its writing, by whoever follows the file. */
 import { createHash, randomUUID } from 'node:crypto'
 import { readSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,6 +6,7 @@ import { atOnceBytes, removeFile, writeNew } from '@cis490/shared/node/durable.t
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { BodyFile } from './body-file.ts'
+import { requireLength } from './direct-file.ts'
 import type { HashPool } from './hashing/hash-pool.ts'
 import type { RunningHash } from './hashing/running-hash.ts'
 
@@ -18,7 +19,7 @@ export class Incoming implements AsyncDisposable {
   readonly #file: BodyFile
   readonly #hashes: HashPool
   readonly #writer: BatchWriter
-  /** Once a batch had to be written before the body's end. */
+  /** From the first batch that is written before the body's end. */
   #following: RunningHash | undefined
   #bytes = 0
   #syncedTo = 0
@@ -30,7 +31,13 @@ export class Incoming implements AsyncDisposable {
     this.sidecarPath = path.replace(/part$/, 'json')
     this.#file = file
     this.#hashes = hashes
-    this.#writer = new BatchWriter(file, 0, (written) => this.#onWritten(written))
+    this.#writer = new BatchWriter({
+      file,
+      path,
+      from: 0,
+      follow: () => this.#follow(),
+      onWritten: (written) => this.#onWritten(written),
+    })
   }
 
   /** @throws the system's error where there can be no new file */
@@ -53,20 +60,18 @@ export class Incoming implements AsyncDisposable {
   take(chunk: Buffer): Promise<void> | undefined {
     this.#bytes += chunk.length
     const written = this.#writer.take(chunk)
-    if (!this.#writer.started) return undefined
-    this.#following ??= this.#follow()
-    return written ?? this.#following.room()
+    return written ?? this.#following?.room()
   }
 
   #follow(): RunningHash {
-    const hash = this.#hashes.running()
-    hash.attach(this.#file, 0)
-    return hash
+    this.#following = this.#hashes.running()
+    this.#following.attach(this.#file, 0)
+    return this.#following
   }
 
   #onWritten(written: number): void {
     this.#following?.grow(written)
-    if (this.#syncing || written - this.#syncedTo < syncEvery) return
+    if (this.#writer.direct || this.#syncing || written - this.#syncedTo < syncEvery) return
     this.#syncedTo = written
     this.#syncing = this.#file
       .datasync()
@@ -114,6 +119,7 @@ export class Incoming implements AsyncDisposable {
     await this.#file.sync()
     await this.#syncing
     if (this.#writer.failure !== undefined) throw this.#writer.failure
+    if (this.#following) requireLength(this.#file.fd, this.#bytes)
   }
 
   /** Makes the bytes and the sidecar durable, under their temporary names. */
@@ -125,7 +131,7 @@ export class Incoming implements AsyncDisposable {
 
   /** Removes whatever still has a temporary name. Never throws: the episode may be stored by now, and what stays is removed at the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#writer.idle()
+    await this.#writer.end()
     await Promise.allSettled([this.#syncing, this.#synced, this.#following?.detach()])
     this.#following?.forget()
     const closed = this.#file.close()

@@ -1,6 +1,7 @@
-/** The bytes of one append on their way to the end of `uploads/<u>.part`; the upload's hash reads behind them. */
+/** The bytes of one append on their way to the end of `uploads/<u>.part`; the upload's hash goes with them. */
 import { type FileHandle, open } from 'node:fs/promises'
 import { BatchWriter } from './batch-writer.ts'
+import { requireLength } from './direct-file.ts'
 import type { RunningHash } from './hashing/running-hash.ts'
 
 export class PartFile implements AsyncDisposable {
@@ -8,10 +9,10 @@ export class PartFile implements AsyncDisposable {
   readonly #hash: RunningHash
   readonly #writer: BatchWriter
 
-  private constructor(file: FileHandle, offset: number, hash: RunningHash) {
+  private constructor(file: FileHandle, path: string, offset: number, hash: RunningHash) {
     this.#file = file
     this.#hash = hash
-    this.#writer = new BatchWriter(file, offset, (written) => hash.grow(written))
+    this.#writer = new BatchWriter({ file, path, from: offset, follow: () => hash, onWritten: (written) => hash.grow(written) })
     hash.attach(file, offset)
   }
 
@@ -22,7 +23,7 @@ export class PartFile implements AsyncDisposable {
       const { size } = await file.stat()
       if (size < offset) throw new Error(`${path} has ${size} bytes, fewer than the ${offset} that were told`)
       if (size > offset) await file.truncate(offset)
-      return new PartFile(file, offset, hash)
+      return new PartFile(file, path, offset, hash)
     } catch (error) {
       await file.close()
       throw error
@@ -40,13 +41,18 @@ export class PartFile implements AsyncDisposable {
   }
 
   /** Waits until everything that was taken is written. @returns what went wrong; `written` is right all the same */
-  flush(): Promise<Error | undefined> {
-    return this.#writer.flush()
+  async flush(): Promise<Error | undefined> {
+    const failure = await this.#writer.flush()
+    // The hash has bytes that the file has not.
+    if (failure !== undefined) this.#hash.attach(this.#file, this.written)
+    return failure
   }
 
   /** What is written so far becomes durable. A failed sync is never tried again. */
   async sync(): Promise<void> {
+    const { written } = this
     await this.#file.datasync()
+    requireLength(this.#file.fd, written)
   }
 
   /** Makes the hash of what is written known, where that is quick. Only after `flush`. */
@@ -63,7 +69,7 @@ export class PartFile implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#writer.idle()
+    await this.#writer.end()
     await this.#hash.detach()
     await this.#file.close().catch(() => undefined)
   }

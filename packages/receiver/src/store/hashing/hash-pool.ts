@@ -1,11 +1,17 @@
 /** A few threads that hash what is being written, so that the thread that receives does not have to. */
 import { HashThread } from './hash-thread.ts'
+import { PieceMemory } from './piece-memory.ts'
 import { RunningHash } from './running-hash.ts'
 
 /** Files below it are read once, at their end, on the main thread: a worker would cost more than it saves. */
 const smallBytes = 1 << 20
 
+/** Of all bodies on their way: what disk and threads work on right now. */
+const mostPieces = 16
+
 export class HashPool implements AsyncDisposable {
+  /** For the bodies on their way. */
+  readonly #pieces = new PieceMemory(mostPieces)
   readonly #size: number
   readonly #onCrash: (error: unknown) => void
   readonly #threads = new Set<HashThread>()
@@ -25,7 +31,7 @@ export class HashPool implements AsyncDisposable {
   /** @param length bytes that the file will have, as far as known */
   running(length = Number.POSITIVE_INFINITY): RunningHash {
     this.#hashes += 1
-    return new RunningHash(this.#hashes, () => (length < smallBytes ? undefined : this.#leastBusy()))
+    return new RunningHash(this.#hashes, this.#pieces, () => (length < smallBytes ? undefined : this.#leastBusy()))
   }
 
   #leastBusy(): HashThread | undefined {

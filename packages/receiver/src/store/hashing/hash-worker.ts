@@ -1,4 +1,4 @@
-/** The thread: hashes files behind their writers, out of the page cache, a piece of each in turn. */
+/** The thread: hashes files from the memory that their writers write; what it has not had from there it reads behind them, a piece of each in turn. */
 import { createHash, type Hash } from 'node:crypto'
 import { readSync } from 'node:fs'
 import { parentPort, receiveMessageOnPort } from 'node:worker_threads'
@@ -37,6 +37,7 @@ function hear(message: ToWorker): void {
   const { id } = message
   const file = files.get(id) ?? made(id)
   if (message.say === 'attach') attach(file, message.fd, message.upto)
+  else if (message.say === 'piece') take(file, message.from, message.bytes)
   else if (message.say === 'grow') file.upto = message.upto
   else if (message.say === 'digest') file.wanted = message.length
   else if (message.say === 'keep') file.kept = { hash: file.hash.copy(), at: file.at }
@@ -66,6 +67,15 @@ function leave(file: File, forget: boolean): void {
   line.delete(file)
   if (forget) files.delete(file.id)
   else say({ say: 'left', id: file.id })
+}
+
+/** Whoever is behind reads these bytes from the file, once they are there. */
+function take(file: File, from: number, bytes: Uint8Array): void {
+  if (file.at === from) {
+    file.hash.update(bytes)
+    file.at += bytes.length
+  }
+  say({ say: 'read', id: file.id })
 }
 
 /** What is to be done for a file after it grew or was read. */

@@ -1,11 +1,12 @@
-/** The SHA-256 of a file that is being written. A worker reads behind the writer; between two writers it keeps its place. */
+/** The SHA-256 of a file that is being written. A worker gets the bytes that are written, or reads behind the writer; between two writers it keeps its place. */
 import { createHash } from 'node:crypto'
 import type { ReadableFile } from '../body-file.ts'
 import { hashHere } from './hash-here.ts'
 import type { HashThread, Listener } from './hash-thread.ts'
 import type { FromWorker } from './messages.ts'
+import type { PieceMemory } from './piece-memory.ts'
 
-/** What lies between writer and hash is in the page cache; further behind it might have to be read from the disk. */
+/** Who reads behind the writer finds so much in the page cache; further behind it might have to be read from the disk. */
 const mostBehind = 64 << 20
 
 /** A thread that ends under a file is replaced once; after that the file is read on the main thread. */
@@ -15,6 +16,8 @@ const mostThreads = 2
 const fewBytes = 1 << 20
 
 export class RunningHash implements Listener {
+  /** For what is handed over. */
+  readonly pieces: PieceMemory
   readonly #id: number
   readonly #nextThread: () => HashThread | undefined
   #file: ReadableFile | undefined
@@ -29,12 +32,15 @@ export class RunningHash implements Listener {
     sha256: createHash('sha256').digest('hex'),
   }
   #asked: { readonly length: number; readonly answer: PromiseWithResolvers<string> } | undefined
+  /** Of pieces that the thread has, the oldest first. */
+  #handed: (() => void)[] = []
   #room: PromiseWithResolvers<void> | undefined
   #left: PromiseWithResolvers<void> | undefined
   #forgotten = false
 
   /** @param nextThread whoever has the least to do; undefined where there is none */
-  constructor(id: number, nextThread: () => HashThread | undefined) {
+  constructor(id: number, pieces: PieceMemory, nextThread: () => HashThread | undefined) {
+    this.pieces = pieces
     this.#id = id
     this.#nextThread = nextThread
   }
@@ -53,6 +59,16 @@ export class RunningHash implements Listener {
     this.#asked = undefined
     if (this.#known && this.#known.length > upto) this.#known = undefined
     this.#begin()
+  }
+
+  /**
+   * Hashes bytes that are being written, without reading them from the file.
+   * @param bytes of a piece of shared memory. @returns resolves when nobody reads them any more; undefined where nobody does
+   */
+  hand(bytes: Uint8Array, from: number): Promise<void> | undefined {
+    if (!this.#thread) return undefined
+    this.#thread.say({ say: 'piece', id: this.#id, from, bytes })
+    return new Promise((resolve) => this.#handed.push(resolve))
   }
 
   /** The first `upto` bytes are written and will not change. */
@@ -123,6 +139,7 @@ export class RunningHash implements Listener {
 
   hear(message: FromWorker): void {
     if (message.say === 'left') this.#left?.resolve()
+    else if (message.say === 'read') this.#handed.shift()?.()
     else if (message.say === 'digest') this.#asked?.answer.resolve(message.sha256)
     else if (message.say === 'at') this.#at = message.at
     else this.#unreadable(message.code, message.message)
@@ -131,6 +148,7 @@ export class RunningHash implements Listener {
 
   abandoned(): void {
     this.#thread = undefined
+    for (const resolve of this.#handed.splice(0)) resolve()
     if (this.#left) this.#left.resolve()
     else if (this.#file) this.#begin()
   }

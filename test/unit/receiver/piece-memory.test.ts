@@ -1,0 +1,27 @@
+/** Pieces that the disk takes as they are: never more than there may be, each with one holder, first come first served. */
+import { expect, test } from 'vitest'
+import { PieceMemory, pieceBytes } from '../../../packages/receiver/src/store/hashing/piece-memory.ts'
+
+test('pieces are made while there may be more, and used again', async () => {
+  const memory = new PieceMemory(2)
+  const [one, two] = await Promise.all([memory.take(), memory.take()])
+  expect([one.length, two.length, one.buffer === two.buffer]).toEqual([pieceBytes, pieceBytes, false])
+  expect(one.buffer).toBeInstanceOf(SharedArrayBuffer)
+  memory.give(one)
+  expect(await memory.take()).toBe(one)
+})
+
+test('whoever waits first gets the next one', async () => {
+  const memory = new PieceMemory(1)
+  const piece = await memory.take()
+  const order: string[] = []
+  const waiting = ['first', 'second'].map(async (name) => {
+    const mine = await memory.take()
+    order.push(name)
+    memory.give(mine)
+  })
+  expect(order).toEqual([])
+  memory.give(piece)
+  await Promise.all(waiting)
+  expect(order).toEqual(['first', 'second'])
+})

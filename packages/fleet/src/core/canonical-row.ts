@@ -6,26 +6,30 @@
  * This runs for each of millions of rows, so it is written out: no loops over keys, no calls that the compiler does not dissolve.
  */
 import { CanonicalTime } from './canonical-time.ts'
-import { endOfDigits, endOfText, hasWord, isHexLike, wordsOf } from './row-bytes.ts'
+import * as rowBytes from './row-bytes.ts'
 
-const [id0, id1] = wordsOf('{"id":"')
-const [host0, host1, host2] = wordsOf('","host":"')
-const [sha0, sha1, sha2] = wordsOf('","sha256":"')
-const [size0, size1, size2] = wordsOf('","bytes":')
-const [commit0, commit1, commit2] = wordsOf(',"commit":"')
-const [received0, received1, received2, received3] = wordsOf(',"received_at":"')
-const [gate0, gate1, gate2, gate3, gate4] = wordsOf(',"gate_position":')
-const [verdict0, verdict1, verdict2] = wordsOf(',"verdict":"')
-const [schema0, schema1, schema2, schema3, schema4] = wordsOf(',"schema_version":"')
-const [dirty0, dirty1, dirty2, dirty3] = wordsOf(',"dirty":true')
-const [clean0, clean1, clean2, clean3] = wordsOf(',"dirty":false')
-const [print0, print1, print2, print3, print4, print5] = wordsOf(',"cert_fingerprint":"')
-const [agent0, agent1, agent2, agent3, agent4] = wordsOf(',"agent_version":"')
-const [seq0, seq1] = wordsOf(',"seq":')
-const [prev0, prev1, prev2] = wordsOf(',"prev":"')
+// The compiler looks again at each use of what is imported, and trusts a constant.
+const { eightsOf, endOfDigits, endOfText, foursOf, hasEight, hasFour, isHexLike } = rowBytes
+
+const [id0, id1] = foursOf('{"id":"')
+const [host0, host1] = eightsOf('","host":"')
+const [sha0, sha1] = eightsOf('","sha256":"')
+const [size0, size1] = eightsOf('","bytes":')
+const [commit0, commit1] = eightsOf(',"commit":"')
+const [received0, received1] = eightsOf(',"received_at":"')
+const [gate0, gate1, gate2] = eightsOf(',"gate_position":')
+const [verdict0, verdict1] = eightsOf(',"verdict":"')
+const [schema0, schema1, schema2] = eightsOf(',"schema_version":"')
+const [dirty0, dirty1] = eightsOf(',"dirty":true')
+const [clean0, clean1] = eightsOf(',"dirty":false')
+const [print0, print1, print2] = eightsOf(',"cert_fingerprint":"')
+const [agent0, agent1, agent2] = eightsOf(',"agent_version":"')
+const [seq0, seq1] = foursOf(',"seq":')
+const [prev0, prev1] = eightsOf(',"prev":"')
 
 const quote = 0x22
-const brace = 0x7d
+/** As one little-endian word. */
+const quoteAndBrace = 0x7d22
 const newline = 0x0a
 const none = -1
 
@@ -38,15 +42,14 @@ export class CanonicalRow {
   receivedAt = 0
   /** Whether the row names a commit. */
   stamped = false
-  readonly #bytes: Uint8Array
-  readonly #view: DataView
+  /** The bytes, for who looks the host up. */
+  readonly view: DataView
   readonly #time: CanonicalTime
 
   /** @param bytes with `slack` readable bytes behind the last newline */
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-    this.#time = new CanonicalTime(bytes, this.#view)
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.#time = new CanonicalTime(bytes, this.view)
   }
 
   /** @returns where the next row starts, or -1: the row has another shape, and the fields mean nothing */
@@ -58,126 +61,74 @@ export class CanonicalRow {
 
   /** From `id` to `received_at`, which every row has, but for the commit. */
   #facts(from: number): number {
-    const bytes = this.#bytes
-    const view = this.#view
-    if (!(hasWord(view, from, id0) && hasWord(view, from + 3, id1))) return none
-    let at = endOfText(bytes, from + 7)
-    if (!(hasWord(view, at, host0) && hasWord(view, at + 4, host1) && hasWord(view, at + 6, host2))) return none
+    const view = this.view
+    if (!(hasFour(view, from, id0) && hasFour(view, from + 3, id1))) return none
+    let at = endOfText(view, from + 7)
+    if (!(hasEight(view, at, host0) && hasEight(view, at + 2, host1))) return none
     this.hostFrom = at + 10
-    at = endOfText(bytes, this.hostFrom)
+    at = endOfText(view, at + 10)
     this.hostTo = at
-    if (!(hasWord(view, at, sha0) && hasWord(view, at + 4, sha1) && hasWord(view, at + 8, sha2))) return none
-    if (!isHexLike(view, at + 12, 64)) return none
+    if (!(hasEight(view, at, sha0) && hasEight(view, at + 4, sha1) && isHexLike(view, at + 12, 64))) return none
     at += 76
-    if (!(hasWord(view, at, size0) && hasWord(view, at + 4, size1) && hasWord(view, at + 6, size2))) return none
+    if (!(hasEight(view, at, size0) && hasEight(view, at + 2, size1))) return none
     const digits = at + 10
-    at = endOfDigits(bytes, digits)
+    at = endOfDigits(view, digits)
     if (at === digits) return none
-    this.stamped = hasWord(view, at, commit0)
+    this.stamped = hasEight(view, at, commit0)
     if (this.stamped) {
       // A git hash has 40 or 64 digits.
-      if (!(hasWord(view, at + 4, commit1) && hasWord(view, at + 7, commit2) && isHexLike(view, at + 11, 40))) return none
+      if (!(hasEight(view, at + 3, commit1) && isHexLike(view, at + 11, 40))) return none
       at += 51
-      if (bytes[at] !== quote && isHexLike(view, at, 24)) at += 24
-      if (bytes[at] !== quote) return none
+      if (view.getUint8(at) !== quote && isHexLike(view, at, 24)) at += 24
+      if (view.getUint8(at) !== quote) return none
       at += 1
     }
-    if (
-      !(
-        hasWord(view, at, received0) &&
-        hasWord(view, at + 4, received1) &&
-        hasWord(view, at + 8, received2) &&
-        hasWord(view, at + 12, received3)
-      )
-    )
-      return none
+    if (!(hasEight(view, at, received0) && hasEight(view, at + 8, received1))) return none
     at += 16
     this.receivedAt = this.#time.at(at)
     at += CanonicalTime.length
-    return Number.isNaN(this.receivedAt) || bytes[at] !== quote ? none : at + 1
+    return Number.isNaN(this.receivedAt) || view.getUint8(at) !== quote ? none : at + 1
   }
 
   /** What may be left out. A key that begins like one of these and goes on otherwise is none that the receiver writes. */
   #circumstances(from: number): number {
-    const bytes = this.#bytes
-    const view = this.#view
+    const view = this.view
     let at = from
-    if (
-      hasWord(view, at, gate0) &&
-      hasWord(view, at + 4, gate1) &&
-      hasWord(view, at + 8, gate2) &&
-      hasWord(view, at + 12, gate3) &&
-      hasWord(view, at + 13, gate4)
-    ) {
+    if (hasEight(view, at, gate0) && hasEight(view, at + 8, gate1) && hasEight(view, at + 9, gate2)) {
       const digits = at + 17
-      at = endOfDigits(bytes, digits)
+      at = endOfDigits(view, digits)
       if (at === digits) return none
     }
-    if (hasWord(view, at, verdict0) && hasWord(view, at + 4, verdict1) && hasWord(view, at + 8, verdict2)) {
-      at = endOfText(bytes, at + 12)
-      if (bytes[at++] !== quote) return none
+    if (hasEight(view, at, verdict0) && hasEight(view, at + 4, verdict1)) {
+      at = endOfText(view, at + 12)
+      if (view.getUint8(at++) !== quote) return none
     }
-    if (
-      hasWord(view, at, schema0) &&
-      hasWord(view, at + 4, schema1) &&
-      hasWord(view, at + 8, schema2) &&
-      hasWord(view, at + 12, schema3) &&
-      hasWord(view, at + 15, schema4)
-    ) {
-      at = endOfText(bytes, at + 19)
-      if (bytes[at++] !== quote) return none
+    if (hasEight(view, at, schema0) && hasEight(view, at + 8, schema1) && hasEight(view, at + 11, schema2)) {
+      at = endOfText(view, at + 19)
+      if (view.getUint8(at++) !== quote) return none
     }
-    if (
-      hasWord(view, at, dirty0) &&
-      hasWord(view, at + 4, dirty1) &&
-      hasWord(view, at + 8, dirty2) &&
-      hasWord(view, at + 9, dirty3)
-    )
-      at += 13
-    else if (
-      hasWord(view, at, clean0) &&
-      hasWord(view, at + 4, clean1) &&
-      hasWord(view, at + 8, clean2) &&
-      hasWord(view, at + 10, clean3)
-    )
-      at += 14
-    if (
-      hasWord(view, at, print0) &&
-      hasWord(view, at + 4, print1) &&
-      hasWord(view, at + 8, print2) &&
-      hasWord(view, at + 12, print3) &&
-      hasWord(view, at + 16, print4) &&
-      hasWord(view, at + 17, print5)
-    ) {
+    if (hasEight(view, at, clean0) && hasEight(view, at + 6, clean1)) at += 14
+    else if (hasEight(view, at, dirty0) && hasEight(view, at + 5, dirty1)) at += 13
+    if (hasEight(view, at, print0) && hasEight(view, at + 8, print1) && hasEight(view, at + 13, print2)) {
       if (!isHexLike(view, at + 21, 64)) return none
       at += 85
-      if (bytes[at++] !== quote) return none
+      if (view.getUint8(at++) !== quote) return none
     }
-    if (
-      hasWord(view, at, agent0) &&
-      hasWord(view, at + 4, agent1) &&
-      hasWord(view, at + 8, agent2) &&
-      hasWord(view, at + 12, agent3) &&
-      hasWord(view, at + 14, agent4)
-    ) {
-      at = endOfText(bytes, at + 18)
-      if (bytes[at++] !== quote) return none
+    if (hasEight(view, at, agent0) && hasEight(view, at + 8, agent1) && hasEight(view, at + 10, agent2)) {
+      at = endOfText(view, at + 18)
+      if (view.getUint8(at++) !== quote) return none
     }
     return at
   }
 
   /** `seq` and `prev`, which end every row. */
   #chain(from: number): number {
-    const bytes = this.#bytes
-    const view = this.#view
-    if (!(hasWord(view, from, seq0) && hasWord(view, from + 3, seq1))) return none
-    const at = endOfDigits(bytes, from + 7)
+    const view = this.view
+    if (!(hasFour(view, from, seq0) && hasFour(view, from + 3, seq1))) return none
+    const at = endOfDigits(view, from + 7)
     if (at === from + 7) return none
-    if (
-      !(hasWord(view, at, prev0) && hasWord(view, at + 4, prev1) && hasWord(view, at + 5, prev2) && isHexLike(view, at + 9, 64))
-    )
-      return none
+    if (!(hasEight(view, at, prev0) && hasEight(view, at + 1, prev1) && isHexLike(view, at + 9, 64))) return none
     const end = at + 73
-    return bytes[end] === quote && bytes[end + 1] === brace && bytes[end + 2] === newline ? end + 3 : none
+    return view.getUint16(end, true) === quoteAndBrace && view.getUint8(end + 2) === newline ? end + 3 : none
   }
 }

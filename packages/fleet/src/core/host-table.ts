@@ -3,10 +3,12 @@
 const firstSlots = 1024
 /** Bytes; no host name is longer, and what is longer is not even made a string. */
 const longestName = 253
+/** Bytes of the room that each name has: whole words of 4, zeros behind the name. */
+const room = 256
 
 interface Entry<T> {
   readonly hash: number
-  readonly name: Uint8Array
+  readonly length: number
   readonly value: T
 }
 
@@ -15,6 +17,8 @@ export class HostTable<T> {
   #slots = new Int32Array(firstSlots)
   /** Slot n holds the number of an entry plus one; 0: free. */
   readonly #entries: Entry<T>[] = []
+  /** The name of entry n stands at n times the room. */
+  #names = new DataView(new ArrayBuffer((firstSlots / 2 + 1) * room))
   readonly #make: (name: string) => T | undefined
 
   /** @param make called for a name that is not in the table; undefined: it does not belong there */
@@ -22,31 +26,36 @@ export class HostTable<T> {
     this.#make = make
   }
 
-  /** @param to exclusive; the bytes between are ASCII */
-  find(bytes: Uint8Array, from: number, to: number): T | undefined {
-    if (to - from > longestName) return undefined
-    const hash = hashOf(bytes, from, to)
+  /** @param to exclusive; the bytes between are ASCII, and 3 behind them are readable */
+  find(bytes: DataView, from: number, to: number): T | undefined {
+    const length = to - from
+    if (length > longestName) return undefined
+    const hash = hashOf(bytes, from, length)
     const mask = this.#slots.length - 1
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const number = this.#slots[slot] as number
-      if (number === 0) return this.#add(hash, new Uint8Array(bytes.subarray(from, to)))
+      if (number === 0) return this.#add(bytes, from, length, hash)
       const entry = this.#entries[number - 1] as Entry<T>
-      if (entry.hash === hash && isEqual(entry.name, bytes, from, to)) return entry.value
+      if (entry.hash === hash && entry.length === length && isEqual(this.#names, (number - 1) * room, bytes, from, length))
+        return entry.value
     }
   }
 
-  /** @param name a copy: the buffer is read into again (and the `slice` of a Buffer is none) */
-  #add(hash: number, name: Uint8Array): T | undefined {
+  #add(bytes: DataView, from: number, length: number, hash: number): T | undefined {
+    const name = new Uint8Array(bytes.buffer, bytes.byteOffset + from, length)
     const value = this.#make(String.fromCharCode(...name))
     if (value === undefined) return undefined
-    this.#entries.push({ hash, name, value })
-    if (this.#entries.length * 2 > this.#slots.length) this.#grow()
-    else this.#place(hash, this.#entries.length)
+    const number = this.#entries.push({ hash, length, value })
+    // A copy: the buffer is read into again.
+    new Uint8Array(this.#names.buffer).set(name, (number - 1) * room)
+    if (number * 2 > this.#slots.length) this.#grow()
+    else this.#place(hash, number)
     return value
   }
 
   #grow(): void {
     this.#slots = new Int32Array(this.#slots.length * 2)
+    this.#names = new DataView(longer(this.#names.buffer, (this.#slots.length / 2 + 1) * room))
     for (const [k, { hash }] of this.#entries.entries()) this.#place(hash, k + 1)
   }
 
@@ -58,15 +67,29 @@ export class HostTable<T> {
   }
 }
 
-/** FNV-1a, its high bits folded in: the low ones alone pick the slot. */
-function hashOf(bytes: Uint8Array, from: number, to: number): number {
-  let hash = 0x811c9dc5
-  for (let k = from; k < to; k++) hash = Math.imul(hash ^ (bytes[k] as number), 0x01000193)
-  return hash ^ (hash >>> 15)
+function longer(buffer: ArrayBufferLike, length: number): ArrayBuffer {
+  const made = new Uint8Array(length)
+  made.set(new Uint8Array(buffer))
+  return made.buffer
 }
 
-function isEqual(name: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
-  if (name.length !== to - from) return false
-  for (let k = 0; k < name.length; k++) if (name[k] !== bytes[from + k]) return false
+/** The word at `at`, zeros in place of what is behind the name. @param left bytes of the name from there */
+const wordAt = (bytes: DataView, at: number, left: number): number => {
+  const word = bytes.getInt32(at, true)
+  return left >= 4 ? word : word & ((1 << (left << 3)) - 1)
+}
+
+/** The high bits are folded in, because the low ones alone pick the slot. */
+const hashOf = (bytes: DataView, from: number, length: number): number => {
+  let hash = length
+  for (let k = 0; k < length; k += 4) {
+    hash = Math.imul(hash ^ wordAt(bytes, from + k, length - k), 0x9e3779b1)
+    hash ^= hash >>> 15
+  }
+  return hash
+}
+
+const isEqual = (names: DataView, at: number, bytes: DataView, from: number, length: number): boolean => {
+  for (let k = 0; k < length; k += 4) if (names.getInt32(at + k, true) !== wordAt(bytes, from + k, length - k)) return false
   return true
 }

@@ -61,7 +61,7 @@ export class IndexFold {
 
   /** @returns false: the host is none that the receiver writes */
   #note(row: CanonicalRow, limit: TimeLimit): boolean {
-    const host = this.#hosts.find(this.#bytes as Uint8Array, row.hostFrom, row.hostTo)
+    const host = this.#hosts.find(row.view, row.hostFrom, row.hostTo)
     if (!host) return false
     const at = limited(row.receivedAt, limit)
     if (at === undefined) return true

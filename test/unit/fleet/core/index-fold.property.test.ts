@@ -107,6 +107,21 @@ test('a row with any one byte changed, dropped or doubled is what the parser say
   }
 })
 
+test('any byte at any place of the time is what the parser says it is, after an hour that is known', () => {
+  const row = Buffer.from(`${canonicalLine}\n`)
+  const limit = rowsUpTo(Number.POSITIVE_INFINITY)
+  const time = row.indexOf('2026-11')
+  for (let at = time - 1; at < time + 25; at++)
+    for (let byte = 0; byte < 256; byte++) {
+      const changed = Buffer.from(row)
+      changed[at] = byte
+      const bytes = Buffer.concat([row, changed])
+      const [ours, theirs] = [fast(bytes, limit, 0), naive(bytes, limit)]
+      if (ours.skipped !== theirs.skipped || JSON.stringify([...ours.accepted]) !== JSON.stringify([...theirs.accepted]))
+        expect.fail(`byte ${byte} at ${at}`)
+    }
+})
+
 test('the border of a block may lie at any byte', async () => {
   const lines = fc.sample(aLine, { numRuns: 4, seed: 7 })
   const bytes = Buffer.concat([joined([Buffer.from(canonicalLine), ...lines]), Buffer.from(canonicalLine.slice(0, 90))])
@@ -156,13 +171,27 @@ test('a host is known again after the buffer that it was seen in was overwritten
   const buffer = Buffer.alloc(64)
   for (const text of ['lab-01', '--lab-02', '----lab-01', 'lab-02']) {
     const length = buffer.write(text)
-    expect(table.find(buffer, length - 6, length)).toEqual({ name: text.slice(-6) })
+    expect(table.find(new DataView(buffer.buffer, buffer.byteOffset, buffer.length), length - 6, length)).toEqual({
+      name: text.slice(-6),
+    })
   }
   expect(made).toEqual(['lab-01', 'lab-02'])
 })
 
 test('thousands of hosts are told apart', () => {
   const hosts = Array.from({ length: 5000 }, (_, k) => `h${k}`)
+  const bytes = joined(hosts.map((host) => Buffer.from(canonicalLine.replace('lab-07', host))))
+  expect([...fast(bytes, rowsUpTo(Number.POSITIVE_INFINITY), 0).accepted.keys()]).toEqual(hosts)
+})
+
+test('hosts that differ in one character, or in one more, are told apart at every length', () => {
+  const all = 'h'.repeat(253)
+  const hosts = Array.from({ length: 253 }, (_, k) => all.slice(k)).flatMap((host) => [
+    host,
+    ...[0, 1, 2, 3, 4, 7]
+      .filter((at) => at < host.length)
+      .map((at) => `${host.slice(0, -1 - at)}x${host.slice(host.length - at)}`),
+  ])
   const bytes = joined(hosts.map((host) => Buffer.from(canonicalLine.replace('lab-07', host))))
   expect([...fast(bytes, rowsUpTo(Number.POSITIVE_INFINITY), 0).accepted.keys()]).toEqual(hosts)
 })

@@ -147,7 +147,7 @@ export const receiverMutants: readonly Mutant[] = [
   {
     name: 'short-batch-believed',
     breaks: 'a batch of a body of which the disk took half is taken for a whole one',
-    file: `${receiver}/store/batch-writer.ts`,
+    file: `${receiver}/store/body-writer.ts`,
     find: '  return left === 0 ? chunks.slice(k) :',
     replace: '  return bytes > 0 ? [] :',
     tries: [{ scenario: 'put', form: 'errno' }],

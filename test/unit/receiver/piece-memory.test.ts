@@ -25,3 +25,12 @@ test('whoever waits first gets the next one', async () => {
   await Promise.all(waiting)
   expect(order).toEqual(['first', 'second'])
 })
+
+test('memory to spare is there while more than half is left for the others', async () => {
+  const memory = new PieceMemory(4)
+  const [one, two] = [memory.takeSpare(), memory.takeSpare()]
+  expect([one?.length, two?.length, memory.takeSpare()]).toEqual([pieceBytes, pieceBytes, undefined])
+  await Promise.all([memory.take(), memory.take()])
+  if (one) memory.give(one)
+  expect(memory.takeSpare()).toBeUndefined()
+})

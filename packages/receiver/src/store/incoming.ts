@@ -4,8 +4,8 @@ import { readSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { atOnceBytes, removeFile, writeNew } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
-import { BatchWriter } from './batch-writer.ts'
 import { BodyFile } from './body-file.ts'
+import { BodyWriter } from './body-writer.ts'
 import { requireLength } from './direct-file.ts'
 import type { HashPool } from './hashing/hash-pool.ts'
 import type { RunningHash } from './hashing/running-hash.ts'
@@ -18,7 +18,7 @@ export class Incoming implements AsyncDisposable {
   readonly sidecarPath: string
   readonly #file: BodyFile
   readonly #hashes: HashPool
-  readonly #writer: BatchWriter
+  readonly #writer: BodyWriter
   /** From the first batch that is written before the body's end. */
   #following: RunningHash | undefined
   #bytes = 0
@@ -31,7 +31,7 @@ export class Incoming implements AsyncDisposable {
     this.sidecarPath = path.replace(/part$/, 'json')
     this.#file = file
     this.#hashes = hashes
-    this.#writer = new BatchWriter({
+    this.#writer = new BodyWriter({
       file,
       path,
       from: 0,
@@ -88,10 +88,10 @@ export class Incoming implements AsyncDisposable {
    * @returns the hash of all bytes, lower-case hex. @throws what the disk said, before bytes that it lost are taken for the client's
    */
   async finish(claimed: string): Promise<string> {
-    const { gathered, started } = this.#writer
-    if (!started && this.#bytes <= atOnceBytes) return this.#finishSmall(gathered)
+    const { gathered, large } = this.#writer
+    if (!large && this.#bytes <= atOnceBytes) return this.#finishSmall(gathered)
     const writing = this.#writer.flush()
-    const here = started ? undefined : hashOf(gathered)
+    const here = large ? undefined : hashOf(gathered)
     const failure = await writing
     if (failure !== undefined) throw failure
     if (here !== undefined) return here

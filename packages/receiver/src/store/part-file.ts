@@ -1,18 +1,18 @@
 /** The bytes of one append on their way to the end of `uploads/<u>.part`; the upload's hash goes with them. */
 import { type FileHandle, open } from 'node:fs/promises'
-import { BatchWriter } from './batch-writer.ts'
+import { BodyWriter } from './body-writer.ts'
 import { requireLength } from './direct-file.ts'
 import type { RunningHash } from './hashing/running-hash.ts'
 
 export class PartFile implements AsyncDisposable {
   readonly #file: FileHandle
   readonly #hash: RunningHash
-  readonly #writer: BatchWriter
+  readonly #writer: BodyWriter
 
   private constructor(file: FileHandle, path: string, offset: number, hash: RunningHash) {
     this.#file = file
     this.#hash = hash
-    this.#writer = new BatchWriter({ file, path, from: offset, follow: () => hash, onWritten: (written) => hash.grow(written) })
+    this.#writer = new BodyWriter({ file, path, from: offset, follow: () => hash, onWritten: (written) => hash.grow(written) })
     hash.attach(file, offset)
   }
 

@@ -23,6 +23,11 @@ export class PieceMemory {
     this.#most = most
   }
 
+  /** @returns undefined where no more than half of the pieces would be left for those who have theirs only while disk and hash need it */
+  takeSpare(): Buffer | undefined {
+    return this.#free.length + this.#most - this.#made > this.#most / 2 ? (this.#free.pop() ?? this.#make()) : undefined
+  }
+
   /** A piece of `pieceBytes` to fill; whoever comes first gets the next one that is given back. */
   async take(): Promise<Buffer> {
     const free = this.#free.pop()

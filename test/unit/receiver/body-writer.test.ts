@@ -5,8 +5,8 @@ import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, afterEach, expect, test, vi } from 'vitest'
-import { BatchWriter } from '../../../packages/receiver/src/store/batch-writer.ts'
 import type { WritableFile } from '../../../packages/receiver/src/store/body-file.ts'
+import { BodyWriter } from '../../../packages/receiver/src/store/body-writer.ts'
 import { DirectFile } from '../../../packages/receiver/src/store/direct-file.ts'
 import { HashPool } from '../../../packages/receiver/src/store/hashing/hash-pool.ts'
 import { pieceBytes } from '../../../packages/receiver/src/store/hashing/piece-memory.ts'
@@ -39,7 +39,7 @@ function takingLess(file: FileHandle, most: () => number): WritableFile {
 }
 
 interface Made {
-  readonly writer: BatchWriter
+  readonly writer: BodyWriter
   /** Each end of the file that was told. */
   readonly ends: number[]
   /** Of all bytes that the file has, by the thread. */
@@ -54,7 +54,7 @@ function writerOf(file: FileHandle, path: string, from = 0, writable: WritableFi
     ends.push(written)
     hash.grow(written)
   }
-  const writer = new BatchWriter({ file: writable, path, from, follow: () => hash, onWritten })
+  const writer = new BodyWriter({ file: writable, path, from, follow: () => hash, onWritten })
   const digest = async () => {
     await writer.end()
     const made = await hash.digest(writer.written)
@@ -72,24 +72,33 @@ test('all bytes in order, also where writes are short, and the thread has their 
   const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 1_400_000 })), { maxLength: 12 })
   const shorts = fc.array(fc.oneof(fc.integer({ min: 1, max: 9000 }), fc.constant(1 << 21)), { minLength: 1, maxLength: 5 })
   await fc.assert(
-    fc.asyncProperty(sizes, shorts, fc.constantFrom(0, 1, 4096, 5000, 8192), async (lengths, takes, from) => {
-      const path = join(folder, String(files++))
-      await using file = await open(path, 'wx+')
-      await file.write(Buffer.alloc(from, 7))
-      let k = 0
-      const most = () => (k < 40 ? (takes[k++ % takes.length] as number) : 1 << 21)
-      takeLess(most)
-      const { writer, ends, digest } = writerOf(file, path, from, takingLess(file, most))
-      const chunks = lengths.map((length, n) => fresh(length, n + 1))
-      const whole = Buffer.concat([Buffer.alloc(from, 7), ...chunks])
-      for (const chunk of chunks) await writer.take(chunk)
-      expect(await writer.flush()).toBeUndefined()
-      vi.restoreAllMocks()
-      expect((await readFile(path)).equals(whole)).toBe(true)
-      expect([writer.written, ...ends.slice(-1)]).toEqual(chunks.length > 0 ? [whole.length, whole.length] : [from])
-      expect(ends).toEqual(ends.toSorted((a, b) => a - b))
-      expect(await digest()).toBe(sha256(whole))
-    }),
+    fc.asyncProperty(
+      sizes,
+      shorts,
+      fc.constantFrom(0, 1, 4096, 5000, 8192),
+      fc.constantFrom(0, 9, 15),
+      async (lengths, takes, from, busy) => {
+        const path = join(folder, String(files++))
+        await using file = await open(path, 'wx+')
+        await file.write(Buffer.alloc(from, 7))
+        let k = 0
+        const most = () => (k < 40 ? (takes[k++ % takes.length] as number) : 1 << 21)
+        takeLess(most)
+        const { writer, ends, digest } = writerOf(file, path, from, takingLess(file, most))
+        const chunks = lengths.map((length, n) => fresh(length, n + 1))
+        const whole = Buffer.concat([Buffer.alloc(from, 7), ...chunks])
+        const { pieces } = hashes.running()
+        const held = await Promise.all(Array.from({ length: busy }, () => pieces.take()))
+        for (const chunk of chunks) await writer.take(chunk)
+        expect(await writer.flush()).toBeUndefined()
+        for (const piece of held) pieces.give(piece)
+        vi.restoreAllMocks()
+        expect((await readFile(path)).equals(whole)).toBe(true)
+        expect([writer.written, ...ends.slice(-1)]).toEqual(chunks.length > 0 ? [whole.length, whole.length] : [from])
+        expect(ends).toEqual(ends.toSorted((a, b) => a - b))
+        expect(await digest()).toBe(sha256(whole))
+      },
+    ),
     { numRuns: 25 },
   )
 })
@@ -117,7 +126,7 @@ testOnTinyDisk('a file system that wants the page cache gets all by it', async (
   const whole = randomBytes(3 * pieceBytes - 7)
   await writer.take(Buffer.from(whole))
   expect(await writer.flush()).toBeUndefined()
-  expect([writer.started, writer.direct]).toEqual([true, false])
+  expect([writer.large, writer.direct]).toEqual([true, false])
   expect((await readFile(path)).equals(whole)).toBe(true)
   expect(await digest()).toBe(sha256(whole))
 })
@@ -160,6 +169,37 @@ testOnTinyDisk(
   },
 )
 
+test('who waits for memory goes on in order when there is some to spare meanwhile', async () => {
+  const path = join(scratchDir(), 'waits')
+  await using file = await open(path, 'wx+')
+  const { writer, digest } = writerOf(file, path)
+  const { pieces } = hashes.running()
+  const held = await Promise.all(Array.from({ length: 16 }, () => pieces.take()))
+  const whole = randomBytes(3 * pieceBytes + 17)
+  const chunkOf = (from: number, to: number) => Buffer.from(Uint8Array.from(whole.subarray(from, to)).buffer)
+  void writer.take(chunkOf(0, pieceBytes + 5))
+  for (const piece of held.splice(0)) pieces.give(piece)
+  for (let at = pieceBytes + 5; at < whole.length; at += 300_000) void writer.take(chunkOf(at, at + 300_000))
+  expect(await writer.flush()).toBeUndefined()
+  expect((await readFile(path)).equals(whole)).toBe(true)
+  expect(await digest()).toBe(sha256(whole))
+})
+
+test('one that is cut gives its memory back', async () => {
+  const path = join(scratchDir(), 'cut')
+  await using file = await open(path, 'wx+')
+  await using pool = new HashPool(1, () => undefined)
+  for (let k = 0; k < 20; k++) {
+    const hash = pool.running()
+    hash.attach(file, 0)
+    const writer = new BodyWriter({ file, path, from: 0, follow: () => hash, onWritten: () => undefined })
+    await writer.take(fresh(pieceBytes + 9, k))
+    await writer.end()
+    await hash.detach()
+  }
+  expect(pool.running().pieces.takeSpare()).toBeDefined()
+})
+
 test('after a failure nothing is written, what is taken next throws, and nobody waits', async () => {
   const path = join(scratchDir(), 'fails')
   await using file = await open(path, 'wx+')
@@ -189,11 +229,10 @@ test('batches that wait are few: whoever sends faster than the disk writes has t
     return slow.then(() => write.call(this, bytes, position))
   })
   const { writer } = writerOf(file, path)
-  const first = writer.take(fresh(pieceBytes, 3))
-  const second = writer.take(fresh(pieceBytes, 3))
-  expect([first, second !== undefined]).toEqual([undefined, true])
+  const waits = Array.from({ length: 3 }, () => writer.take(fresh(pieceBytes, 3)))
+  expect(waits.map((wait) => wait !== undefined)).toEqual([false, false, true])
   go()
-  await second
+  await waits[2]
   expect(await writer.flush()).toBeUndefined()
   await writer.end()
 })
@@ -204,7 +243,7 @@ test('memory of what is written is given back, and single bytes do not pile up',
   const { writer } = writerOf(file, path)
   const chunks = Array.from({ length: 1025 }, (_, k) => fresh(1, k))
   for (const chunk of chunks) await writer.take(chunk)
-  expect(writer.gathered).toHaveLength(1)
+  expect([writer.large, writer.gathered]).toEqual([true, []])
   expect(await writer.flush()).toBeUndefined()
   expect(chunks.filter(({ length }) => length > 0)).toEqual([])
 })

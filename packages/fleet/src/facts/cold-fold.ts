@@ -4,21 +4,23 @@
  */
 import type { FileHandle } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { type Accepted, mergeAccepted } from '../core/accepted.ts'
 import type { TimeLimit } from '../core/time.ts'
-import { type ColdPart, type ColdWork, finished, linesEnd, taken } from './cold-part.ts'
+import { type ColdPart, type ColdWork, finished, foldPieces, linesEnd, taken } from './cold-part.ts'
 
 export interface ColdOptions {
   /** Bytes; less than this is read faster by one thread than others can be started. */
   readonly least: number
   readonly piece: number
+  /** With the one that asks, which folds too. */
   readonly threads: number
   /** Told now and then how many of `total` bytes are folded, and at the end that all are. */
   readonly onProgress?: (done: number, total: number) => void
 }
 
-export const coldDefaults: ColdOptions = { least: 64 << 20, piece: 16 << 20, threads: availableParallelism() }
+export const coldDefaults: ColdOptions = { least: 64 << 20, piece: 8 << 20, threads: availableParallelism() }
 
 const tellEveryMs = 100
 
@@ -42,7 +44,7 @@ export async function foldCold(
   const { least, piece, threads, onProgress } = options
   const { size } = await file.stat()
   if (size - from < least) return { offset: from, skipped: 0 }
-  const to = await linesEnd(file.fd, from, size)
+  const to = linesEnd(file.fd, from, size)
   const total = to - from
   const counters = new Int32Array(new SharedArrayBuffer(8))
   const work: ColdWork = { fd: file.fd, from, to, piece, limit, counters }
@@ -60,14 +62,15 @@ export async function foldCold(
 /** Returns, or throws the first fault, only when no thread uses the file any more: the caller closes it. */
 export async function foldParts(work: ColdWork, threads: number): Promise<ColdPart[]> {
   const pieces = Math.ceil((work.to - work.from) / work.piece)
-  const ended = await Promise.allSettled(
-    Array.from({ length: Math.min(threads, pieces) }, () =>
-      runThread(work).catch((error: unknown) => {
-        Atomics.store(work.counters, taken, pieces)
-        throw error
-      }),
-    ),
+  const others = Array.from({ length: Math.min(threads, pieces) - 1 }, () => runThread(work))
+  // This thread folds too; between two pieces its loop turns, for the progress bar.
+  const parts = [...others, foldPieces(work, setImmediate)].map((part) =>
+    part.catch((error: unknown) => {
+      Atomics.store(work.counters, taken, pieces)
+      throw error
+    }),
   )
+  const ended = await Promise.allSettled(parts)
   const failed = ended.find((one) => one.status === 'rejected')
   if (failed) throw failed.reason
   return ended.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))

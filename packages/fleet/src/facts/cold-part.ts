@@ -1,8 +1,9 @@
-/** What the threads of a cold read say to each other: how the file is cut, what a thread gets, what it gives back. */
-import { read } from 'node:fs'
-import { promisify } from 'node:util'
+/** What each thread of a cold read does: it takes pieces of the index, as long as there are any, and folds them. */
+import { readSync } from 'node:fs'
 import type { Accepted } from '../core/accepted.ts'
+import { IndexFold } from '../core/index-fold.ts'
 import type { TimeLimit } from '../core/time.ts'
+import { LineReader } from './line-reader.ts'
 
 /** Pieces are small against the file, so that a thread that is slower takes fewer of them. */
 export interface ColdWork {
@@ -25,16 +26,35 @@ export interface ColdPart {
   readonly skipped: number
 }
 
-const look = 64 << 10
+/** Bytes of one read: they are still in the nearest cache when they are looked at. */
+const block = 256 << 10
+const look = 4 << 10
 const newline = 0x0a
-const readInto = promisify(read)
+
+/** @param pause waited for after each piece: a thread with a loop of its own lets it turn */
+export async function foldPieces(work: ColdWork, pause?: () => Promise<unknown>): Promise<ColdPart> {
+  const { fd, from, to, piece, limit, counters } = work
+  const accepted = new Map<string, Accepted>()
+  // However small the block is, many follow.
+  const fold = new IndexFold(accepted, 0)
+  const lines = new LineReader(block)
+  for (;;) {
+    const near = from + Atomics.add(counters, taken, 1) * piece
+    if (near >= to) return { accepted, skipped: fold.skipped }
+    const start = lineStart(fd, near, work)
+    const end = lineStart(fd, near + piece, work)
+    lines.readNow(fd, start, end, (bytes, complete) => fold.take(bytes, complete, limit))
+    Atomics.add(counters, finished, 1)
+    await pause?.()
+  }
+}
 
 /** @returns where the first line starts at or behind `near`; `to` where none starts before it. `from` and `to` are borders of lines */
-export async function lineStart(fd: number, near: number, { from, to }: Pick<ColdWork, 'from' | 'to'>): Promise<number> {
+export function lineStart(fd: number, near: number, { from, to }: Pick<ColdWork, 'from' | 'to'>): number {
   if (near <= from) return from
   const bytes = Buffer.allocUnsafe(look)
   for (let at = near - 1; at < to; at += look) {
-    const { bytesRead } = await readInto(fd, bytes, 0, look, at)
+    const bytesRead = readSync(fd, bytes, 0, look, at)
     const found = bytes.subarray(0, bytesRead).indexOf(newline)
     if (found >= 0) return Math.min(at + found + 1, to)
     if (bytesRead === 0) break
@@ -43,11 +63,11 @@ export async function lineStart(fd: number, near: number, { from, to }: Pick<Col
 }
 
 /** @returns where the last line before `to` ends; `from` where none does */
-export async function linesEnd(fd: number, from: number, to: number): Promise<number> {
+export function linesEnd(fd: number, from: number, to: number): number {
   const bytes = Buffer.allocUnsafe(look)
   for (let end = to; end > from; ) {
     const start = Math.max(from, end - look)
-    const { bytesRead } = await readInto(fd, bytes, 0, end - start, start)
+    const bytesRead = readSync(fd, bytes, 0, end - start, start)
     const found = bytes.subarray(0, bytesRead).lastIndexOf(newline)
     if (found >= 0) return start + found + 1
     end = start

@@ -61,8 +61,14 @@ async function readInBlocks(bytes: Buffer, block: number, limit: TimeLimit): Pro
   const fold = new IndexFold(accepted, 0)
   const fd = openSync(path, 'r')
   try {
-    const end = await new LineReader(block).read(fd, 0, Number.POSITIVE_INFINITY, (held, to) => fold.take(held, to, limit))
+    const lines = new LineReader(block)
+    const end = await lines.read(fd, 0, Number.POSITIVE_INFINITY, (held, to) => fold.take(held, to, limit))
     expect(end).toBe(bytes.lastIndexOf(0x0a) + 1)
+    // The other way to read gives the same blocks, and finds nothing of the first read in the buffer.
+    const once = new Map<string, Accepted>()
+    const again = new IndexFold(once, 0)
+    expect(lines.readNow(fd, 0, Number.POSITIVE_INFINITY, (held, to) => again.take(held, to, limit))).toBe(end)
+    expect([once, again.skipped]).toEqual([accepted, fold.skipped])
   } finally {
     closeSync(fd)
   }

@@ -14,6 +14,8 @@ import { type Inspection, inspectionOf } from './inspection.ts'
 export const smallArchive = 256 << 10
 /** A first frame that holds more is no small one. */
 const maxContent = 1 << 20
+/** Memory for what comes out of it, at a time. Node's own 64 KiB for each archive had the collector look at the whole heap every 500. */
+const outputBytes = 4 << 10
 /** How far the walk looks, too. */
 const lookedAt = 256 << 10
 const tarBlock = 512
@@ -46,7 +48,11 @@ function firstFrame(archive: Buffer): Buffer | undefined {
 
 function contentOf(frame: Buffer): Buffer | undefined {
   try {
-    return zstdDecompressSync(frame, { maxOutputLength: maxContent, params: { [constants.ZSTD_d_windowLogMax]: 27 } })
+    return zstdDecompressSync(frame, {
+      chunkSize: outputBytes,
+      maxOutputLength: maxContent,
+      params: { [constants.ZSTD_d_windowLogMax]: 27 },
+    })
   } catch {
     return undefined
   }

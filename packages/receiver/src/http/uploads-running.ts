@@ -10,7 +10,8 @@ export interface BodyTurn extends Disposable {
 }
 
 interface Day {
-  day: string
+  /** Days since the epoch, UTC. */
+  readonly day: number
   bytes: number
   episodes: number
 }
@@ -138,7 +139,7 @@ export class UploadsRunning {
   }
 
   today(host: HostName, now: number): Day {
-    const day = new Date(now).toISOString().slice(0, 10)
+    const day = Math.floor(now / 86_400_000)
     const known = this.#today.get(host)
     if (known?.day === day) return known
     const fresh = { day, bytes: 0, episodes: 0 }

@@ -33,8 +33,15 @@ export type { EpisodeKey }
 
 export class StoreLayout {
   readonly root: string
+  readonly episodes: string
+  readonly reports: string
+  /** Of the episode that was asked for last: its three paths are asked for one after the other. */
+  #last: { readonly id: string; readonly name: string } = { id: '', name: '' }
+
   constructor(root: string) {
     this.root = root
+    this.episodes = join(root, 'episodes')
+    this.reports = join(root, 'host-health')
   }
   get lock(): string {
     return join(this.root, 'receiver.lock')
@@ -48,9 +55,6 @@ export class StoreLayout {
   }
   get uploads(): string {
     return join(this.root, 'uploads')
-  }
-  get episodes(): string {
-    return join(this.root, 'episodes')
   }
   get index(): string {
     return join(this.root, 'index.jsonl')
@@ -79,9 +83,6 @@ export class StoreLayout {
   get taintsLock(): string {
     return join(this.root, 'taints.lock')
   }
-  get reports(): string {
-    return join(this.root, 'host-health')
-  }
   get heartbeats(): string {
     return join(this.root, 'heartbeats.jsonl')
   }
@@ -89,17 +90,18 @@ export class StoreLayout {
     return join(this.root, 'events')
   }
   report(host: HostName): string {
-    return join(this.reports, `${host}.json`)
+    return `${this.reports}/${host}.json`
   }
   /** Folder of an episode. */
   shelf({ host, id }: EpisodeKey): string {
-    return join(this.episodes, host, shelfName(id))
+    if (this.#last.id !== id) this.#last = { id, name: shelfName(id) }
+    return `${this.episodes}/${host}/${this.#last.name}`
   }
   archive(key: EpisodeKey): string {
-    return join(this.shelf(key), `${key.id}.tar.zst`)
+    return `${this.shelf(key)}/${key.id}.tar.zst`
   }
   sidecar(key: EpisodeKey): string {
-    return join(this.shelf(key), `${key.id}.json`)
+    return `${this.shelf(key)}/${key.id}.json`
   }
 }
 

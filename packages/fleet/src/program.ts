@@ -1,6 +1,6 @@
 /** What `cis490-fleet` can do: every command, with the module that brings it. */
-import { build } from '@cis490/shared/node/build.ts'
 import { addCommands, type CommandTable, makeProgram } from '@cis490/shared/node/cli.ts'
+import { version } from '@cis490/shared/node/version.ts'
 import type { Command } from 'commander'
 
 const commands: CommandTable = {
@@ -10,9 +10,5 @@ const commands: CommandTable = {
 
 /** @param argv as Node gives it; without it every command is there */
 export function loadProgram(argv?: readonly string[]): Promise<Command> {
-  return addCommands(
-    makeProgram('cis490-fleet', 'Reads what the receiver wrote and judges the fleet.', build.version),
-    commands,
-    argv,
-  )
+  return addCommands(makeProgram('cis490-fleet', 'Reads what the receiver wrote and judges the fleet.', version), commands, argv)
 }

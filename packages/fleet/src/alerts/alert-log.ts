@@ -4,7 +4,6 @@ import type { AlertRow } from '@cis490/shared/alert.ts'
 import { Journal } from '@cis490/shared/node/journal.ts'
 
 export async function appendAlerts(stateDir: string, rows: readonly AlertRow[]): Promise<void> {
-  if (rows.length === 0) return
   await using journal = await Journal.open(join(stateDir, 'alerts.jsonl'))
   await Promise.all(rows.map((row) => journal.append(row)))
 }

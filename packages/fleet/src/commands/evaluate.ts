@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { addCommand, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
-import { makeLogger } from '@cis490/shared/node/log.ts'
 import { type ProcessLock, takeLock } from '@cis490/shared/node/process-lock.ts'
 import { makeProgress, type Progress } from '@cis490/shared/node/progress.ts'
 import type { Command } from 'commander'
@@ -44,7 +43,7 @@ export async function evaluateCommand({ config, json, at: given }: EvaluateComma
     monitor,
     at,
     now: Date.now,
-    log: makeLogger(process.stderr),
+    openLog: async () => (await import('@cis490/shared/node/log.ts')).makeLogger(process.stderr),
     onProgress: indexBar(),
   })
   if (json) printJson(evaluation)

@@ -18,7 +18,8 @@ export interface EvaluateOptions {
   /** Epoch milliseconds of the moment to judge; left out: now. */
   readonly at: number | undefined
   readonly now: () => number
-  readonly log: Logger
+  /** Made for the first alert: most evaluations have none, and loading what logs takes longer than they do. */
+  readonly openLog: () => Promise<Logger>
   /** Told of the first read of a big index: how many of `total` bytes are folded. */
   readonly onProgress?: (done: number, total: number) => void
 }
@@ -31,7 +32,14 @@ export interface Evaluation extends Assessment {
 }
 
 /** The caller holds the fleet's process lock. @throws UnreadableState */
-export async function evaluate({ stateDir, monitor, at: moment, now, log, onProgress }: EvaluateOptions): Promise<Evaluation> {
+export async function evaluate({
+  stateDir,
+  monitor,
+  at: moment,
+  now,
+  openLog,
+  onProgress,
+}: EvaluateOptions): Promise<Evaluation> {
   // A given moment is judged from the files alone: the live checkpoint knows rows that are later.
   const start = moment === undefined ? await loadCheckpoint(stateDir) : { facts: emptyFacts(), cursors: {} }
   const limit = () => (moment === undefined ? pulledBackTo(now()) : rowsUpTo(moment))
@@ -43,8 +51,12 @@ export async function evaluate({ stateDir, monitor, at: moment, now, log, onProg
   const at = moment ?? clock
   const assessment = assess(facts, { at, clock }, monitor)
   const alerts = assessment.decisions.flatMap(({ row }) => row ?? [])
-  await appendAlerts(stateDir, alerts)
-  for (const row of alerts) announce(log, row)
+  if (alerts.length > 0) {
+    // First, so that no line is written that could then not be told.
+    const log = await openLog()
+    await appendAlerts(stateDir, alerts)
+    for (const row of alerts) announce(log, row)
+  }
   if (moment === undefined) {
     prune(facts, at)
     // Our own new lines lie behind the cursor and are read back next time: the log stays the only memory of what fired.

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import packageJson from '../../package.json' with { type: 'json' }
+import { version } from './version.ts'
 
 /** Folder of the checkout that this program was started from. */
 export const checkout = fileURLToPath(new URL('../../../..', import.meta.url)).replace(/\/$/, '')
@@ -17,7 +17,7 @@ export interface Build {
 /** What scripts/bundle.sh leaves, for a tree that is exactly that commit. It goes with libraries that are installed anew. */
 const bundleStamp = 'node_modules/.cis490-commit'
 
-export const build: Build = { version: packageJson.version, commit: commitOf(checkout) }
+export const build: Build = { version, commit: commitOf(checkout) }
 
 /** Git has the word wherever there is a repository: a bundle's libraries may lie in one that went on. */
 export function commitOf(tree: string): string | null {

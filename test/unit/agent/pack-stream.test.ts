@@ -17,6 +17,7 @@ import { text } from 'node:stream/consumers'
 import { EpisodeId } from '@cis490/shared/ids.ts'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { Compressor } from '../../../packages/agent/src/episodes/compressor.ts'
 import { FrameWriter } from '../../../packages/agent/src/episodes/frames.ts'
 import { packEpisode } from '../../../packages/agent/src/episodes/pack.ts'
 import { endOfArchive, padding, tarHeader } from '../../../packages/agent/src/episodes/tar-header.ts'
@@ -65,13 +66,13 @@ test('a known tree gives known bytes: what was packed by an earlier version and 
   expect(sha256).toBe('5d87c3a183856021dae563a8647f5dc65f5a5b49c46f4ad81a577a1c708ab199')
 })
 
-test('the bytes do not depend on how many frames are in flight, nor on how the input comes in pieces', async () => {
+test('the bytes do not depend on how many frames are in flight or compressed at once, nor on how the input comes in pieces', async () => {
   const root = scratchDir()
   const input = Buffer.from(Array.from({ length: 300_000 }, (_, k) => `${(k * 7919) % 9973},`).join('')).subarray(0, 1_400_000)
   const whole = Buffer.concat([input, input, input])
-  const stream = async (inFlight: number, pieces: readonly number[]) => {
+  const stream = async (inFlight: number, pieces: readonly number[], atOnce = 1 + (inFlight % 4)) => {
     await using file = await open(join(root, 'frames'), 'w')
-    const frames = new FrameWriter(file, inFlight)
+    const frames = new FrameWriter(file, inFlight, new Compressor(atOnce))
     for (let at = 0, k = 0; at < whole.length; k++) {
       const piece = whole.subarray(at, at + (pieces[k % pieces.length] as number))
       at += piece.length

@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { writeAll } from '@cis490/shared/node/durable.ts'
 import { giveBack } from '@cis490/shared/node/give-back.ts'
-import { compress } from '@mongodb-js/zstd'
+import { Compressor } from './compressor.ts'
 
 /** Bytes of input in one frame. A reader may hold a whole frame in memory. */
 export const frameBytes = 1 << 20
-/** Blocks whose frame is not written yet: the four threads stay busy while one is hashed and written, and memory stays flat. The bytes do not depend on it. */
+/** Blocks whose frame is not written yet: the compressor stays busy while one is hashed and written, and memory stays flat. The bytes do not depend on it. */
 const defaultInFlight = 5
 /** Bytes that are written before the disk is asked to begin with them: the sync at the end then finds little left to do. */
 const flushBytes = 64 << 20
@@ -16,6 +16,7 @@ export class FrameWriter {
   readonly #file: FileHandle
   readonly #inFlight: number
   readonly #hash = createHash('sha256')
+  readonly #compressor: Compressor
   /** In order; settles when the frame is in the file. */
   readonly #pending: Promise<void>[] = []
   /** Blocks whose frame is written, to be filled again. */
@@ -27,9 +28,10 @@ export class FrameWriter {
   /** Never tried again: what a failed sync left behind is unknown. */
   #flush: Promise<void> = Promise.resolve()
 
-  constructor(file: FileHandle, inFlight = defaultInFlight) {
+  constructor(file: FileHandle, inFlight = defaultInFlight, compressor = new Compressor()) {
     this.#file = file
     this.#inFlight = inFlight
+    this.#compressor = compressor
   }
 
   /** Copies the bytes into the stream. @returns what to wait for before the next call, if there is a need */
@@ -74,7 +76,7 @@ export class FrameWriter {
   }
 
   #launch(block: Buffer): void {
-    const compressed = compress(block)
+    const compressed = this.#compressor.compress(block)
     const before = this.#pending.at(-1) ?? Promise.resolve()
     const written = this.#append(block, compressed, before)
     // Its failure is thrown where it is awaited; until then it must not count as unhandled.

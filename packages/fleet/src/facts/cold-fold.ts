@@ -5,10 +5,10 @@
 import type { FileHandle } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
-import { Worker } from 'node:worker_threads'
 import { type Accepted, mergeAccepted } from '../core/accepted.ts'
 import type { TimeLimit } from '../core/time.ts'
 import { type ColdPart, type ColdWork, finished, foldPieces, linesEnd, taken } from './cold-part.ts'
+import { takeThread } from './cold-thread.ts'
 
 export interface ColdOptions {
   /** Bytes; less than this is read faster by one thread than others can be started. */
@@ -23,9 +23,6 @@ export interface ColdOptions {
 export const coldDefaults: ColdOptions = { least: 64 << 20, piece: 8 << 20, threads: availableParallelism() }
 
 const tellEveryMs = 100
-
-/** A thread makes a few strings a block: room for more garbage than that is memory for nothing. */
-const resourceLimits = { maxYoungGenerationSizeMb: 2 }
 
 export interface ColdEnd {
   /** Where the lines that were folded end. */
@@ -78,12 +75,13 @@ export async function foldParts(work: ColdWork, threads: number): Promise<ColdPa
 
 /** @throws what the thread threw */
 async function runThread(work: ColdWork): Promise<ColdPart> {
-  const worker = new Worker(new URL('./cold-worker.ts', import.meta.url), { workerData: work, resourceLimits })
+  const worker = takeThread()
   try {
     return await new Promise((resolve, reject) => {
       worker.once('message', resolve)
       worker.once('error', reject)
       worker.once('exit', (code) => reject(new Error(`a thread that read the index ended with ${code}`)))
+      worker.postMessage(work)
     })
   } finally {
     await worker.terminate()

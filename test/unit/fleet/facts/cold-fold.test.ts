@@ -5,6 +5,7 @@ import { emptyFacts } from '@cis490/fleet/core/judge.ts'
 import { rowsUpTo } from '@cis490/fleet/core/time.ts'
 import { type ColdOptions, foldParts } from '@cis490/fleet/facts/cold-fold.ts'
 import { lineStart, linesEnd } from '@cis490/fleet/facts/cold-part.ts'
+import { startAhead } from '@cis490/fleet/facts/cold-thread.ts'
 import { readFacts } from '@cis490/fleet/facts/read.ts'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -41,6 +42,16 @@ test('threads that share a file find what one thread finds, and the cursor ends 
   await appendFile(path, `"}\n${canonicalLine.replace('lab-07', 'lab-new')}\n`)
   const { skipped } = await readFacts(dir, shared.facts, shared.cursors, { limit: () => rowsUpTo(Infinity), at: timesFrom })
   expect([skipped, shared.facts.accepted.has('lab-new')]).toEqual([1, true])
+})
+
+test('a thread that was started before there was work does its part, once', async () => {
+  const rows = joined(fc.sample(aLine, { numRuns: 200, seed: 12 }))
+  await writeFile(path, rows)
+  const alone = await readAll({})
+  startAhead()
+  startAhead()
+  expect(await readAll({ least: 1, piece: 501, threads: 2 })).toEqual(alone)
+  expect(await readAll({ least: 1, piece: 501, threads: 2 })).toEqual(alone)
 })
 
 test('the pieces of a file are whole lines, each in one piece', async () => {

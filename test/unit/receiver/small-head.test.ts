@@ -112,6 +112,17 @@ test('the archive of an agent is taken without the walk', () => {
   expect(inspectSmallHead(episode(id, commit, Buffer.alloc(60_000, 'abc')), expected)).toEqual({ commit, schemaVersion: '1' })
 })
 
+test('an owner that is no number is left to the walk, which refuses the archive; once it was a fault of ours', async () => {
+  const tar = tarOf([meta])
+  tar.fill(0x9c, 108, 116)
+  tar.fill(0x20, 148, 156)
+  const sum = tar.subarray(0, 512).reduce((all, byte) => all + byte, 0)
+  tar.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
+  const bytes = zstdCompressSync(tar)
+  expect(inspectSmallHead(bytes, expected)).toBeUndefined()
+  expect((await walked(join(scratchDir(), 'a.tar.zst'), bytes)).fault).toMatch(/not a valid tar/)
+})
+
 test('a small archive that holds a mountain is left to the walk', () => {
   expect(inspectSmallHead(episode(id, commit, Buffer.alloc(8 << 20)), expected)).toBeUndefined()
 })

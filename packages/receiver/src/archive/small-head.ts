@@ -5,10 +5,10 @@
 import { constants, zstdDecompressSync } from 'node:zlib'
 import { giveBack } from '@cis490/shared/node/give-back.ts'
 import { blockHeaderBytes, maxFrameHeader, readBlockHeader, readFrameHeader, zstdMagic } from '@cis490/shared/zstd-frame.ts'
-import { Header } from 'tar'
 import { entryFault, isMeta } from '../core/archive-entry.ts'
 import { type Expected, judgeMeta } from '../core/episode-claim.ts'
 import { type Inspection, inspectionOf } from './inspection.ts'
+import { type PlainHeader, readPlainHeader, tarBlock } from './plain-header.ts'
 
 /** Archives up to here are small, in bytes. */
 export const smallArchive = 256 << 10
@@ -18,7 +18,6 @@ const maxContent = 1 << 20
 const outputBytes = 4 << 10
 /** How far the walk looks, too. */
 const lookedAt = 256 << 10
-const tarBlock = 512
 
 /** @param archive all bytes of it. @returns undefined where the walk has to judge */
 export function inspectSmallHead(archive: Buffer, expected: Expected): Inspection | undefined {
@@ -61,9 +60,9 @@ function contentOf(frame: Buffer): Buffer | undefined {
 function inspectTar(tar: Buffer, expected: Expected): Inspection | undefined {
   let found: Inspection | undefined
   for (let at = 0; at + tarBlock <= tar.length; ) {
-    const header = new Header(tar, at)
-    if (header.nullBlock) return isNull(tar, at + tarBlock) ? found : undefined
-    if (!isOrdinary(header) || entryFault(header, expected.id) !== undefined) return undefined
+    const header = readPlainHeader(tar, at)
+    if (header === 'end') return isEnd(tar, at + tarBlock) ? found : undefined
+    if (!header || !fits(header) || entryFault(header, expected.id) !== undefined) return undefined
     const body = at + tarBlock
     at = body + Math.ceil(header.size / tarBlock) * tarBlock
     if (found) continue
@@ -75,19 +74,11 @@ function inspectTar(tar: Buffer, expected: Expected): Inspection | undefined {
   return found
 }
 
-function isNull(tar: Buffer, at: number): boolean {
-  return at + tarBlock > tar.length || new Header(tar, at).nullBlock
+function isEnd(tar: Buffer, at: number): boolean {
+  return at + tarBlock > tar.length || readPlainHeader(tar, at) === 'end'
 }
 
-interface Ordinary {
-  readonly path: string
-  readonly size: number
-  readonly type: string
-  readonly linkpath?: string
-}
-
-function isOrdinary(header: Header): header is Header & Ordinary {
-  if (!header.cksumValid || !header.path || header.size === undefined) return false
-  if (header.type === 'SymbolicLink') return Boolean(header.linkpath)
-  return (header.type === 'File' || header.type === 'Directory') && !header.linkpath
+/** A link leads somewhere, and nothing else does. */
+function fits({ type, linkpath }: PlainHeader): boolean {
+  return (type === 'SymbolicLink') === (linkpath !== '')
 }

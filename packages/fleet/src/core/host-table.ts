@@ -79,8 +79,8 @@ const wordAt = (bytes: DataView, at: number, left: number): number => {
   return left >= 4 ? word : word & ((1 << (left << 3)) - 1)
 }
 
-/** The high bits are folded in, because the low ones alone pick the slot. */
-const hashOf = (bytes: DataView, from: number, length: number): number => {
+/** The high bits are folded in, because the low ones alone pick the slot. 3 bytes behind the name are readable. */
+export const hashOf = (bytes: DataView, from: number, length: number): number => {
   let hash = length
   for (let k = 0; k < length; k += 4) {
     hash = Math.imul(hash ^ wordAt(bytes, from + k, length - k), 0x9e3779b1)

@@ -2,7 +2,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Accepted, foldAccepted, mergeAccepted } from '@cis490/fleet/core/accepted.ts'
-import { HostTable } from '@cis490/fleet/core/host-table.ts'
+import { HostTable, hashOf } from '@cis490/fleet/core/host-table.ts'
 import { IndexFold } from '@cis490/fleet/core/index-fold.ts'
 import { longestLine } from '@cis490/fleet/core/lines.ts'
 import { slack } from '@cis490/fleet/core/row-bytes.ts'
@@ -182,6 +182,22 @@ test('a host is known again after the buffer that it was seen in was overwritten
     })
   }
   expect(made).toEqual(['lab-01', 'lab-02'])
+})
+
+test('two hosts of one length and one hash are told apart', () => {
+  const seen = new Map<number, string>()
+  const view = (name: string) => new DataView(Uint8Array.from(Buffer.from(`${name}    `)).buffer)
+  let pair: string[] = []
+  for (let k = 0; pair.length === 0; k++) {
+    const name = `lab-${String(Math.imul(k, 0x9e3779b1) >>> 0).padStart(10, '0')}`
+    const hash = hashOf(view(name), 0, name.length)
+    const other = seen.get(hash)
+    if (other !== undefined) pair = [other, name]
+    seen.set(hash, name)
+  }
+  const table = new HostTable((name) => ({ name }))
+  const found = [...pair, ...pair].map((name) => table.find(view(name), 0, name.length)?.name)
+  expect(found).toEqual([...pair, ...pair])
 })
 
 test('thousands of hosts are told apart', () => {

@@ -6,6 +6,7 @@ import { parseObject } from '@cis490/shared/jsonl.ts'
 import { makeDir, removeFile, replaceFile } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import { FolderSyncs } from '@cis490/shared/node/folder-syncs.ts'
+import { endOfTurn } from '@cis490/shared/node/loop-turn.ts'
 import type { StoreLayout } from './layout.ts'
 
 export interface StoredReport {
@@ -77,9 +78,15 @@ export class Reports implements AsyncDisposable {
     if (!left) return answers
     // What is there after a failure, only the file itself tells.
     this.#marks.delete(host)
-    await replaceFile(this.#layout.report(host), left.bytes, 0o640, (folder) => this.#folder.sync(folder))
+    await replaceFile(this.#layout.report(host), left.bytes, 0o640, (folder) => this.#syncLate(folder))
     this.#remember(host, left.report)
     return answers
+  }
+
+  /** All who are renamed in one turn of the loop share the sync, not only those who come while another one runs. */
+  async #syncLate(folder: string): Promise<void> {
+    await endOfTurn()
+    await this.#folder.sync(folder)
   }
 
   async read(host: HostName): Promise<Buffer | undefined> {

@@ -8,11 +8,18 @@ import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/prom
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { isErrno } from './errno.ts'
+import { endOfTurn } from './loop-turn.ts'
 
 /** Up to here bytes are handed to the page cache at once. */
 export const atOnceBytes = 256 << 10
 
 const syncPlain = promisify(fsync)
+
+/** Once this turn of the loop is over. A new file may have to wait for a block that a sync is writing: so those of one turn are made first, then synced. */
+async function syncLate(fd: number): Promise<void> {
+  await endOfTurn()
+  await syncPlain(fd)
+}
 
 /** Makes directory entries durable: a created, linked, renamed or removed name. */
 export async function syncDir(path: string): Promise<void> {
@@ -54,13 +61,13 @@ function writeAtOnce(fd: number, bytes: Uint8Array): void {
 }
 
 /** Creates `path` with these bytes, synced; its name is not yet durable. Refuses an existing name (EEXIST) and leaves nothing behind on failure. */
-export async function writeNew(path: string, bytes: Uint8Array | string, mode = 0o640): Promise<void> {
+export async function writeNew(path: string, bytes: Uint8Array | string, mode = 0o640, sync = syncPlain): Promise<void> {
   const given = typeof bytes === 'string' ? Buffer.from(bytes) : bytes
   if (given.length > atOnceBytes) return await writeNewLarge(path, given, mode)
   const fd = openSync(path, 'wx', mode)
   try {
     writeAtOnce(fd, given)
-    await syncPlain(fd)
+    await sync(fd)
   } catch (error) {
     closeSync(fd)
     await unlink(path).catch(() => undefined)
@@ -100,7 +107,7 @@ export async function linkNew(from: string, to: string): Promise<boolean> {
 export async function replaceFile(path: string, bytes: Uint8Array | string, mode = 0o640, sync = syncDir): Promise<void> {
   const temp = `${path}.tmp`
   if (existsSync(temp)) await removeFile(temp)
-  await writeNew(temp, bytes, mode)
+  await writeNew(temp, bytes, mode, syncLate)
   try {
     renameSync(temp, path)
     await sync(dirname(path))

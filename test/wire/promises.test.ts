@@ -1,5 +1,6 @@
 /** What may be promised while something else runs, or after something was lost: only what is durable and has its one row. */
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { mkdir, open, readdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { StoreLayout } from '../../packages/receiver/src/store/layout.ts'
@@ -54,6 +55,23 @@ describe('an episode whose name is there but not durable yet', () => {
     name.release(Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' }))
     expect((await plain).status).toBe(500)
     expect(seen(await create(receiver, 'name', bytes, { commit: site.head }))).toEqual([503, 'shutting-down'])
+    expect(await receiver.index()).toEqual([])
+  })
+})
+
+describe('an episode of which the disk lost bytes', () => {
+  it('was refused as invalid, when the thread had its hash from memory', async () => {
+    const receiver = await fresh()
+    const bytes = episode('lost-bytes', site.head, randomBytes(3 << 20))
+    using sync = await holdSync(/\.part$/)
+    const sent = put(receiver, 'lost-bytes', bytes, { commit: site.head })
+    await sync.hangs
+    const incoming = join(receiver.stateDir, 'incoming')
+    const [part] = (await readdir(incoming)).filter((name) => name.endsWith('.part'))
+    await using file = await open(join(incoming, part as string), 'r+')
+    await file.write(Buffer.alloc(4096), 0, 4096, 0)
+    sync.release(Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' }))
+    expect((await sent).status).toBe(500)
     expect(await receiver.index()).toEqual([])
   })
 })

@@ -1,9 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
 import { EpisodeId, HostName } from '@cis490/shared/ids.ts'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { packEpisode } from '../../../packages/agent/src/episodes/pack.ts'
 import { walkTree } from '../../../packages/agent/src/episodes/tree.ts'
 import { type Inspection, type InspectMode, inspect } from '../../../packages/receiver/src/archive/inspect.ts'
@@ -35,6 +36,8 @@ function recording(): { dir: string; folder: string } {
   symlinkSync('../meta.json', join(folder, 'sub', 'up-and-in'))
   return { dir, folder }
 }
+
+afterEach(() => vi.restoreAllMocks())
 
 const modes: InspectMode[] = ['head', 'full']
 const told = { dirty: true, commit, schemaVersion: '1' }
@@ -143,6 +146,22 @@ test.each([
 ])('an episode whose meta.json %s is refused in both modes', async (_, text, fault) => {
   const archive = zstdCompressSync(tarOf([{ path: 'ep-1/meta.json', body: text }]))
   for (const mode of modes) expect((await lookAt(archive, mode)).fault).toMatch(fault)
+})
+
+test('an archive that the disk could not read was refused as invalid', async () => {
+  const path = join(scratchDir(), 'unreadable')
+  writeFileSync(path, episode(id, commit))
+  await using file = await open(path)
+  const { read } = Object.getPrototypeOf(file) as typeof file
+  const broken = Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO', errno: -5, syscall: 'read' })
+  // The headers of frames and blocks can be read, what is in them cannot.
+  vi.spyOn(Object.getPrototypeOf(file) as typeof file, 'read').mockImplementation(function (
+    this: typeof file,
+    ...args: unknown[]
+  ) {
+    return (args[0] as Buffer).length > 18 ? Promise.reject(broken) : Reflect.apply(read, this, args)
+  })
+  await expect(look(path, 'full')).rejects.toBe(broken)
 })
 
 test('nothing is looked at where inspection is off', async () => {

@@ -2,6 +2,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { pipeline, Readable } from 'node:stream'
 import { constants, createZstdDecompress } from 'node:zlib'
+import { isSystemError } from '@cis490/shared/node/errno.ts'
 import { frames, NotZstd } from './frames.ts'
 
 const maxWindow = 128 << 20
@@ -28,6 +29,8 @@ async function* decodeFrame(file: FileHandle, offset: number, length: number): A
   try {
     for await (const chunk of decoder) yield chunk as Buffer
   } catch (error) {
+    // That the disk cannot read it is no fault of the archive.
+    if (isSystemError(error)) throw error
     throw new NotZstd('the archive cannot be decompressed', { cause: error })
   }
 }

@@ -56,6 +56,7 @@ async function publish(upload: Upload, peer: Peer, started: number, ports: Finis
     bytes: upload.state.length,
     sidecarPath: sidecar,
     // The bytes are durable already: the offset says so.
+    onDisk: () => Promise.resolve(),
     sync: (text) => writeNew(sidecar, text),
   }
   try {

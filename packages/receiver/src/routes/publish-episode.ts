@@ -36,6 +36,8 @@ export interface WholeBody {
   readonly sidecarPath: string
   /** All its bytes, where they are at hand: asked only of a small one. */
   read?(): Buffer
+  /** Resolves when the bytes are on the disk. @throws what the disk said, where it has lost some */
+  onDisk(): Promise<void>
   /** Makes the bytes and the sidecar durable, under their temporary names. */
   sync(sidecar: string): Promise<void>
 }
@@ -73,7 +75,11 @@ export async function publishEpisode(
   const lost = await ports.episodes.findLost(key)
   if (lost) return await bringBack(key, body, already(lost, claim.sha256), ports)
   const inspection = await inspect(body, { ...key, stamp: claim.stamp }, ports.inspectMode)
-  if (inspection.fault !== undefined) throw new Refusal('invalid-episode', inspection.fault)
+  if (inspection.fault !== undefined) {
+    // What the disk lost is not what the client sent.
+    await body.onDisk()
+    throw new Refusal('invalid-episode', inspection.fault)
+  }
   const receipt = makeReceipt(key, claim, gate, peer, inspection, body.bytes)
   const text = encodeReceipt(receipt)
   await body.sync(text)

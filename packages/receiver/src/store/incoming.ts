@@ -95,7 +95,7 @@ export class Incoming implements AsyncDisposable {
     const failure = await writing
     if (failure !== undefined) throw failure
     if (here !== undefined) return here
-    const synced = this.#sync()
+    const synced = this.onDisk()
     const sha256 = await this.#following?.digest(this.#bytes)
     if (sha256 !== claimed) await synced
     return sha256 ?? ''
@@ -108,8 +108,8 @@ export class Incoming implements AsyncDisposable {
     return sha256
   }
 
-  /** Once: a failed sync is never tried again. */
-  #sync(): Promise<void> {
+  /** Resolves when the bytes are on the disk. Once: a failed sync is never tried again. */
+  onDisk(): Promise<void> {
     this.#synced ??= this.#syncAll()
     this.#synced.catch(() => undefined)
     return this.#synced
@@ -124,7 +124,7 @@ export class Incoming implements AsyncDisposable {
 
   /** Makes the bytes and the sidecar durable, under their temporary names. */
   async sync(sidecar: string): Promise<void> {
-    const both = await Promise.allSettled([this.#sync(), writeNew(this.sidecarPath, sidecar)])
+    const both = await Promise.allSettled([this.onDisk(), writeNew(this.sidecarPath, sidecar)])
     // Both have ended before anything is taken away: a sidecar still being written would outlive the clean-up.
     for (const one of both) if (one.status === 'rejected') throw one.reason as Error
   }

@@ -15,7 +15,7 @@ import type { BenchOptions } from './options.ts'
 const longestRow = 520
 const newRows = 1000
 /** As `packages/fleet/bin` starts the program. */
-export const asLaunched = '--min-semi-space-size=8'
+export const asLaunched = ['--min-semi-space-size=8', '--max-inlined-bytecode-size-cumulative=2000']
 const duckdb = { name: 'DuckDB', packages: ['@duckdb/node-api@1.5.6-r.1'] }
 
 interface Peers {
@@ -134,7 +134,7 @@ function tick(name: string, index: Index): Contender {
 }
 
 async function look({ stateDir }: Index): Promise<{ ms: number; load_ms: number; rss: number }> {
-  const args = [asLaunched, program('fold/tick.ts'), stateDir]
+  const args = [...asLaunched, program('fold/tick.ts'), stateDir]
   const { stdout, rss } = await runCommand(process.execPath, args, compiled(stateDir))
   const { ms, load_ms, hosts, skipped } = JSON.parse(stdout) as { ms: number; load_ms: number; hosts: number; skipped: number }
   if (hosts !== hostCount || skipped !== 0) throw new Error(`found ${hosts} hosts, not ${hostCount}, and skipped ${skipped} rows`)

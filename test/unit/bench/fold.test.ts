@@ -20,5 +20,5 @@ test.each([0, 49, 9_999_999])('row %i that the index is measured with has the sh
 })
 
 test('new rows are read with the flags that the launcher gives', () => {
-  expect(readFileSync(programs.fleet, 'utf8')).toContain(`exec "$node" ${asLaunched} "$root`)
+  expect(readFileSync(programs.fleet, 'utf8')).toContain(`exec "$node" ${asLaunched.join(' ')} "$root`)
 })

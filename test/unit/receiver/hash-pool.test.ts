@@ -144,6 +144,44 @@ test('a thread that ends holds no piece of memory', async () => {
   await hash.detach()
 })
 
+test('the hash went back to a place behind which other bytes had come', async () => {
+  await using pool = new HashPool(1, (error) => expect.unreachable(String(error)))
+  await using file = await newFile()
+  const hash = pool.running()
+  hash.attach(file, 0)
+  const hand = async (from: number, part: Buffer) => {
+    const piece = Buffer.from(new SharedArrayBuffer(part.length))
+    part.copy(piece)
+    await hash.hand(piece, from)
+  }
+  await hand(0, randomBytes(mebibyte))
+  hash.keep()
+  // The disk took nothing of it, and the client sends something else.
+  hash.attach(file, 0)
+  await file.write(bytes, 0, 2 * mebibyte, 0)
+  await hand(0, bytes.subarray(0, 2 * mebibyte))
+  hash.grow(2 * mebibyte)
+  await hand(2 * mebibyte, randomBytes(mebibyte))
+  hash.attach(file, 2 * mebibyte)
+  expect(await hash.digest(2 * mebibyte)).toBe(sha256(bytes.subarray(0, 2 * mebibyte)))
+  await hash.detach()
+})
+
+test('a hash that went back was taken to be near, and all of a long upload was read before its answer', async () => {
+  await using pool = new HashPool(1, (error) => expect.unreachable(String(error)))
+  await using file = await newFile()
+  const length = 70 * mebibyte
+  await file.truncate(length)
+  const hash = pool.running()
+  hash.attach(file, 0)
+  hash.grow(length)
+  await hash.digest(length)
+  hash.attach(file, length - 1)
+  await hash.know(length - 1)
+  expect(hash.known(length - 1)).toBeUndefined()
+  await hash.detach()
+})
+
 test('a number that is a new file by now is never read for the old one', async () => {
   await using pool = new HashPool(1, (error) => expect.unreachable(String(error)))
   const wide = pool.running()

@@ -1,5 +1,5 @@
 /** Pieces that the disk takes as they are: never more than there may be, each with one holder, first come first served. */
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { PieceMemory, pieceBytes } from '../../../packages/receiver/src/store/hashing/piece-memory.ts'
 
 test('pieces are made while there may be more, and used again', async () => {
@@ -33,4 +33,14 @@ test('memory to spare is there while more than half is left for the others', asy
   await Promise.all([memory.take(), memory.take()])
   if (one) memory.give(one)
   expect(memory.takeSpare()).toBeUndefined()
+})
+
+afterEach(() => vi.unstubAllGlobals())
+
+test('memory that could not be had once took a place for ever', async () => {
+  const memory = new PieceMemory(1)
+  vi.stubGlobal('WebAssembly', { Memory: () => undefined })
+  await expect(memory.take()).rejects.toThrow()
+  vi.unstubAllGlobals()
+  expect(await memory.take()).toHaveLength(pieceBytes)
 })

@@ -15,6 +15,10 @@ export function startAhead(): void {
   if (ahead || availableParallelism() === 1) return
   ahead = start()
   ahead.unref()
+  // Who reads nothing needs none; who does starts another.
+  ahead.once('error', () => {
+    ahead = undefined
+  })
 }
 
 /** @returns a thread that waits for its `ColdWork` */

@@ -2,4 +2,4 @@
 import { parentPort } from 'node:worker_threads'
 import { type ColdWork, foldPieces } from './cold-part.ts'
 
-parentPort?.once('message', async (work: ColdWork) => parentPort?.postMessage(await foldPieces(work)))
+parentPort?.once('message', (work: ColdWork) => void foldPieces(work).then((part) => parentPort?.postMessage(part)))

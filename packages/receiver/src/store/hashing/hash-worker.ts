@@ -52,10 +52,11 @@ function made(id: number): File {
 }
 
 function attach(file: File, fd: number, upto: number): void {
+  // Other bytes may come in place of those that are taken back.
+  if (file.kept && file.kept.at > upto) file.kept = undefined
   if (file.at > upto) {
-    const back = file.kept && file.kept.at <= upto ? file.kept : undefined
-    file.hash = back?.hash.copy() ?? createHash('sha256')
-    file.at = back?.at ?? 0
+    file.hash = file.kept?.hash.copy() ?? createHash('sha256')
+    file.at = file.kept?.at ?? 0
   }
   Object.assign(file, { fd, upto, told: file.at, wanted: undefined })
   say({ say: 'at', id: file.id, at: file.at })

@@ -44,8 +44,9 @@ export class PieceMemory {
   }
 
   #make(): Buffer {
-    this.#made += 1
     const pages = pieceBytes / wasmPageBytes
-    return Buffer.from(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }).buffer)
+    const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+    this.#made += 1
+    return Buffer.from(buffer)
   }
 }

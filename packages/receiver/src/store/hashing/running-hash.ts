@@ -57,6 +57,8 @@ export class RunningHash implements Listener {
     this.#file = file
     this.#upto = upto
     this.#asked = undefined
+    // The thread goes back too, and tells how far; until then nobody takes it to be near.
+    if (this.#at > upto) this.#at = 0
     if (this.#known && this.#known.length > upto) this.#known = undefined
     this.#begin()
   }

@@ -174,8 +174,10 @@ describe('section Upload Creation', () => {
     expect(stateOf(whole)).toEqual([201, 40, '?0'])
     const other = episode('cut-content', site.head, createHash('sha512').update('x').digest())
     using wire = await Wire.connect(receiver)
-    const headers = { ...creationHeaders(other, site.head), 'Content-Length': other.length }
+    // Asked for: what comes and is cut before somebody listens is lost.
+    const headers = { ...creationHeaders(other, site.head), 'Content-Length': other.length, Expect: '100-continue' }
     await wire.write(requestHead('PUT', '/v1/episodes/cut-content.tar.zst', headers))
+    expect((await wire.answer('PUT')).status).toBe(100)
     await wire.write(other.subarray(0, 30))
     const sees = () => receiver.log.lines.find((line) => line['event'] === 'upload-created' && line['id'] === 'cut-content')
     const path = `/v1/uploads/${(await eventually(sees))?.['upload']}`

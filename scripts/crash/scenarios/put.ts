@@ -44,7 +44,7 @@ export const put: Scenario = {
     await prepareBodies(place, [
       { label: 'one', id: 'one', commit: commits[0] },
       { label: 'other-one', id: 'one', commit: commits[0] },
-      { label: 'big', id: 'big', commit: commits[1], bytes: 1_300_000 },
+      { label: 'big', id: 'big', commit: commits[1], bytes: 2_600_000 },
       { label: 'old', id: 'old', commit: tooOld },
       { label: 'damaged', id: 'damaged', commit: commits[0] },
       { label: 'left', id: 'left', commit: commits[2] },

@@ -35,8 +35,11 @@ export class Batch {
 
   /** @returns how many bytes of the chunk it took: all, or what it had room for */
   add(chunk: Buffer, most = chunk.length): number {
-    const copied = chunk.copy(this.piece, this.#end, 0, most)
-    this.#end += copied
+    const begin = this.#end
+    const copied = Math.min(chunk.length, most, this.piece.length - begin)
+    this.#end = begin + copied
+    // Not `copy`: into memory that threads share, that goes by words and takes four times as long.
+    if (copied > 0) this.piece.fill(chunk, begin, this.#end)
     return copied
   }
 }

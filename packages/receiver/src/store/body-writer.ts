@@ -1,12 +1,14 @@
-/** Writes the chunks of a body: a small one when it is whole; from the first full batch on as a large one. */
+/** Writes the chunks of a body: a small one when it is whole; from its first MiB on as a large one. */
 import { writevSync } from 'node:fs'
 import { giveBack } from '@cis490/shared/node/give-back.ts'
-import { type BatchHash, batchesOf, type LargeTarget, LargeWriter } from './large-writer.ts'
+import { type BatchHash, batchChunks, type LargeTarget, LargeWriter } from './large-writer.ts'
 
 export interface BodyTarget extends LargeTarget {
-  /** Who hashes what is written; asked when the first batch is full. */
+  /** Who hashes what is written; asked when the body turns out to be large. */
   follow(): BatchHash
 }
+
+const largeBytes = 1 << 20
 
 export class BodyWriter {
   readonly #target: BodyTarget
@@ -32,7 +34,7 @@ export class BodyWriter {
     return this.#gathered
   }
 
-  /** Whether a batch was full. */
+  /** Whether it has come so far. */
   get large(): boolean {
     return this.#large !== undefined
   }
@@ -59,7 +61,8 @@ export class BodyWriter {
     if (this.#failure !== undefined) throw this.#failure
     this.#gathered.push(chunk)
     this.#gatheredBytes += chunk.length
-    return batchesOf(this.#gatheredBytes, this.#gathered.length) < 1 ? undefined : this.#goOnLarge()
+    const small = this.#gatheredBytes < largeBytes && this.#gathered.length < batchChunks
+    return small ? undefined : this.#goOnLarge()
   }
 
   #goOnLarge(): Promise<void> | undefined {

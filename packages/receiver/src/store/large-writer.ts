@@ -7,7 +7,7 @@ import { pieceBytes } from './hashing/piece-memory.ts'
 import type { RunningHash } from './hashing/running-hash.ts'
 
 /** Who sends single bytes does not fill the memory with their wrappings. */
-const batchChunks = 1024
+export const batchChunks = 1024
 /** Batches that wait to be written. */
 const mostBatches = 2
 
@@ -31,7 +31,7 @@ interface Handed {
 }
 
 /** @returns how many batches chunks would make */
-export function batchesOf(bytes: number, chunks: number): number {
+function batchesOf(bytes: number, chunks: number): number {
   return Math.max(bytes / pieceBytes, chunks / batchChunks)
 }
 

@@ -7,7 +7,7 @@ import { RunningHash } from './running-hash.ts'
 const smallBytes = 1 << 20
 
 /** Of all bodies on their way: what disk and threads work on right now. */
-const mostPieces = 16
+export const mostPieces = 16
 
 export class HashPool implements AsyncDisposable {
   /** For the bodies on their way. */

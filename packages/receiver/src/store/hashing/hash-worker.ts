@@ -37,9 +37,9 @@ function hear(message: ToWorker): void {
   const { id } = message
   const file = files.get(id) ?? made(id)
   if (message.say === 'attach') attach(file, message.fd, message.upto)
-  else if (message.say === 'piece') take(file, message.from, message.bytes)
+  else if (message.say === 'piece') take(file, message.from, message.bytes, message.upto)
   else if (message.say === 'grow') file.upto = message.upto
-  else if (message.say === 'digest') file.wanted = message.length
+  else if (message.say === 'digest') ask(file, message.length)
   else if (message.say === 'keep') file.kept = { hash: file.hash.copy(), at: file.at }
   else leave(file, message.say === 'forget')
   settle(file)
@@ -71,12 +71,19 @@ function leave(file: File, forget: boolean): void {
 }
 
 /** Whoever is behind reads these bytes from the file, once they are there. */
-function take(file: File, from: number, bytes: Uint8Array): void {
+function take(file: File, from: number, bytes: Uint8Array, upto: number): void {
+  file.upto = upto
   if (file.at === from) {
     file.hash.update(bytes)
     file.at += bytes.length
+    file.told = file.at
   }
-  say({ say: 'read', id: file.id })
+  say({ say: 'read', id: file.id, at: file.at })
+}
+
+function ask(file: File, length: number): void {
+  file.upto = Math.max(file.upto, length)
+  file.wanted = length
 }
 
 /** What is to be done for a file after it grew or was read. */

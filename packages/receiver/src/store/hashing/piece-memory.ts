@@ -2,7 +2,8 @@
 
 /** What the disk wants place in memory, place in the file and length to be multiples of. */
 export const pageBytes = 4096
-export const pieceBytes = 1 << 20
+/** Disk and thread are woken for each: of 1 MiB they cost three percent more CPU. */
+export const pieceBytes = 2 << 20
 
 /** The unit of WebAssembly's memory, the only one in JavaScript that begins at a page. */
 const wasmPageBytes = 1 << 16

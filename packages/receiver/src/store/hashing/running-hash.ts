@@ -34,6 +34,8 @@ export class RunningHash implements Listener {
   #asked: { readonly length: number; readonly answer: PromiseWithResolvers<string> } | undefined
   /** Of pieces that the thread has, the oldest first. */
   #handed: (() => void)[] = []
+  /** What is written up to there need not be told. */
+  #handedTo = 0
   #room: PromiseWithResolvers<void> | undefined
   #left: PromiseWithResolvers<void> | undefined
   #forgotten = false
@@ -56,6 +58,7 @@ export class RunningHash implements Listener {
   attach(file: ReadableFile, upto: number): void {
     this.#file = file
     this.#upto = upto
+    this.#handedTo = upto
     this.#asked = undefined
     // The thread goes back too, and tells how far; until then nobody takes it to be near.
     if (this.#at > upto) this.#at = 0
@@ -69,14 +72,15 @@ export class RunningHash implements Listener {
    */
   hand(bytes: Uint8Array, from: number): Promise<void> | undefined {
     if (!this.#thread) return undefined
-    this.#thread.say({ say: 'piece', id: this.#id, from, bytes })
+    this.#thread.say({ say: 'piece', id: this.#id, from, bytes, upto: this.#upto })
+    this.#handedTo = from + bytes.length
     return new Promise((resolve) => this.#handed.push(resolve))
   }
 
   /** The first `upto` bytes are written and will not change. */
   grow(upto: number): void {
     this.#upto = upto
-    this.#thread?.say({ say: 'grow', id: this.#id, upto })
+    if (upto > this.#handedTo) this.#thread?.say({ say: 'grow', id: this.#id, upto })
   }
 
   /** @returns a promise to wait for while the hash is too far behind the writer */
@@ -141,7 +145,7 @@ export class RunningHash implements Listener {
 
   hear(message: FromWorker): void {
     if (message.say === 'left') this.#left?.resolve()
-    else if (message.say === 'read') this.#handed.shift()?.()
+    else if (message.say === 'read') this.#read(message.at)
     else if (message.say === 'digest') this.#asked?.answer.resolve(message.sha256)
     else if (message.say === 'at') this.#at = message.at
     else this.#unreadable(message.code, message.message)
@@ -150,6 +154,7 @@ export class RunningHash implements Listener {
 
   abandoned(): void {
     this.#thread = undefined
+    this.#handedTo = 0
     for (const resolve of this.#handed.splice(0)) resolve()
     if (this.#left) this.#left.resolve()
     else if (this.#file) this.#begin()
@@ -175,6 +180,11 @@ export class RunningHash implements Listener {
     const { length, answer } = this.#asked
     if (this.#thread) this.#thread.say({ say: 'digest', id: this.#id, length })
     else hashHere(this.#file, length).then(answer.resolve, answer.reject)
+  }
+
+  #read(at: number): void {
+    this.#handed.shift()?.()
+    this.#at = at
   }
 
   /** Told to whoever asks for the hash; until then nobody waits for what does not come. */

@@ -10,7 +10,7 @@ import { mutants } from '../../scripts/crash/mutants.ts'
 import { type Density, full, type Prepared, tasksOf } from '../../scripts/crash/plan.ts'
 
 /** A minute on two processors that have nothing else to do. */
-const density: Density = { kill: 15, power: 41, errno: 97, wrecks: 2, recovery: 13 }
+const density: Density = { kill: 21, power: 53, errno: 97, wrecks: 2, recovery: 17 }
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 })
 
 let bench: Bench

@@ -182,7 +182,8 @@ describe('a host that updates itself', () => {
     expect((await trial.update({ cut: 'inside:undo:sync "$work"', env: brief })).code).toBe(null)
     await trial.repair()
     expect(trial.faults([old])).toEqual([])
-    expect([trial.systemctl('is-active'), await receiverFaults(trial, true)]).toEqual([true, []])
+    const log = () => readFileSync(join(dir, 'daemon.log'), 'utf8')
+    expect([trial.systemctl('is-active'), await receiverFaults(trial, true)], log()).toEqual([true, []])
   })
 
   test('a receiver beside it that does not tell the new commit is reason to go back; one that tells none, not to begin', async () => {

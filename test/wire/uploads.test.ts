@@ -210,10 +210,11 @@ describe('the answer that ends an upload', () => {
     expect(jsonOf(done)).toMatchObject({ gate_position: 3, commit: oldest })
     expect(done.headers['x-cis490-gate']).toBe(`position=3, window=3, head=${site.head}`)
     await writeFile(deny, `[[deny]]\ncommit = "${oldest}"\nreason = "loses samples"\nby = "ops"\n`)
-    const refused = await eventually(
-      () => append(strict, deniedPath, denied.length, none, { complete: true }),
-      ({ status }) => status === 412,
-    ).catch(() => append(strict, deniedPath, 0, denied, { complete: true }))
+    await eventually(
+      () => create(strict, 'late', episode('late', oldest), { commit: oldest }),
+      (answer) => problemOf(answer).code === 'commit-denied',
+    )
+    const refused = await append(strict, deniedPath, 0, denied, { complete: true })
     expectRefused(refused, 412, 'commit-denied')
     expect(refused.headers['upload-complete']).toBe('?1')
   })

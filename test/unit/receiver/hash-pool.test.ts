@@ -182,6 +182,26 @@ test('a hash that went back was taken to be near, and all of a long upload was r
   await hash.detach()
 })
 
+test('a thread that missed what it was handed reads it from the file: it is told what is written with the next piece, and with the question', async () => {
+  await using pool = new HashPool(1, (error) => expect.unreachable(String(error)))
+  await using file = await newFile()
+  const length = 70 * mebibyte
+  await file.truncate(length)
+  const hash = pool.running()
+  hash.attach(file, 0)
+  const piece = () => Buffer.from(new SharedArrayBuffer(mebibyte))
+  void hash.hand(piece(), length - mebibyte)
+  hash.grow(length)
+  const room = hash.room()
+  expect(room).toBeDefined()
+  void hash.hand(piece(), length)
+  await room
+  await file.truncate(length + mebibyte)
+  hash.grow(length + mebibyte)
+  expect(await hash.digest(length + mebibyte)).toBe(sha256(Buffer.alloc(length + mebibyte)))
+  await hash.detach()
+})
+
 test('a number that is a new file by now is never read for the old one', async () => {
   await using pool = new HashPool(1, (error) => expect.unreachable(String(error)))
   const wide = pool.running()

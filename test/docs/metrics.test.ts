@@ -10,7 +10,7 @@ test('OPERATIONS.md lists every metric of the receiver, and no other', async () 
     reservedBytes: () => 0,
     gateAgeS: () => 1,
     gateSize: () => 1,
-    freeBytes: async () => 1,
+    freeBytes: () => 1,
     ready: () => true,
     certificateEnd: () => 1,
   })

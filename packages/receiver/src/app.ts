@@ -97,7 +97,7 @@ export async function startReceiver(
   const state = { stopping: false, poisoned: false }
   const cut = new AbortController()
   const { promise: failed, resolve: fail } = Promise.withResolvers<unknown>()
-  const freeBytes = async () => {
+  const freeBytes = () => {
     // Two numbers that the file system has at hand.
     const { bavail, bsize } = statfsSync(config.state_dir)
     return bavail * bsize

@@ -13,14 +13,14 @@ export interface SelfPorts {
   readonly bodies: number
   /** Seconds; null while it has no commits. */
   readonly gateAge: number | null
-  readonly freeBytes: () => Promise<number>
+  readonly freeBytes: () => number
 }
 
 /** @throws the system's error for a store that does not answer: that is not well */
 export async function lookAtSelf(ports: SelfPorts): Promise<SelfLook> {
   if (ports.inDoubt) return { well: false, status: 'the store is in doubt' }
   await stat(ports.storeFile)
-  const free = formatSize(await ports.freeBytes())
+  const free = formatSize(ports.freeBytes())
   const gate = ports.gateAge === null ? 'the version gate has no commits' : `version gate ${Math.round(ports.gateAge)} s old`
   return {
     well: true,

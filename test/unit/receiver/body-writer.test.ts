@@ -141,16 +141,15 @@ test('memory that the disk does not take as it lies goes through the page cache'
   expect((await readFile(path)).equals(bytes)).toBe(true)
 })
 
-test('a small body goes out at once, on from where the file ends, and its memory is given back', async () => {
+test("a small body goes out at once, on from where the file ends, and its chunks are the caller's again", async () => {
   const path = join(scratchDir(), 'small')
   await using file = await open(path, 'wx+')
   await file.write('before ')
   const { writer, ends } = writerOf(file, path, 7)
   const chunks = ['so ', 'small'].map((text) => Buffer.from(Uint8Array.from(Buffer.from(text)).buffer))
   for (const chunk of chunks) void writer.take(chunk)
-  expect(writer.flushAtOnce()).toBeUndefined()
+  expect(writer.flushAtOnce()).toEqual(chunks)
   expect([await readFile(path, 'utf8'), writer.written, ends, writer.gathered]).toEqual(['before so small', 15, [15], []])
-  expect(chunks.filter(({ length }) => length > 0)).toEqual([])
 })
 
 testOnTinyDisk(
@@ -163,7 +162,7 @@ testOnTinyDisk(
     await using file = await open(path, 'wx+')
     const { writer } = writerOf(file, path)
     void writer.take(fresh(3 * bsize, 1))
-    expect(writer.flushAtOnce()).toMatchObject({ code: 'ENOSPC' })
+    expect(() => writer.flushAtOnce()).toThrow('ENOSPC')
     expect([writer.written, (await file.stat()).size]).toEqual([bsize, bsize])
     expect(() => writer.take(fresh(1, 1))).toThrow('ENOSPC')
   },

@@ -40,6 +40,16 @@ test('has the hash of all its bytes, and is durable with its sidecar', async () 
   expect(await readdir(folder)).toHaveLength(2)
 })
 
+test('a small one is looked at while its chunks are there, which are given back then', async () => {
+  const chunks = ['so ', 'small'].map((text) => Buffer.from(Uint8Array.from(Buffer.from(text)).buffer))
+  await using incoming = Incoming.create(scratchDir(), hashes)
+  for (const chunk of chunks) void incoming.take(chunk)
+  let seen = ''
+  const finished = incoming.finish(sha256(Buffer.from('so small')), (all) => (seen = Buffer.concat(all).toString()))
+  expect(await finished).toBe(sha256(Buffer.from('so small')))
+  expect([seen, ...chunks.map(({ length }) => length)]).toEqual(['so small', 0, 0])
+})
+
 test('bytes that the disk lost are not taken for other bytes of the client', async () => {
   const folder = scratchDir()
   using held = await holdSync(/\.part$/)

@@ -10,7 +10,7 @@ const sound = {
   connections: 3,
   bodies: 2,
   gateAge: 4,
-  freeBytes: async () => 3 * 2 ** 30,
+  freeBytes: () => 3 * 2 ** 30,
 }
 
 test('says what it does, how old its commit set is, and what room is left', async () => {
@@ -19,7 +19,7 @@ test('says what it does, how old its commit set is, and what room is left', asyn
 })
 
 test('a gate without commits, or a full disk, is no reason for a restart', async () => {
-  const { well, status } = await lookAtSelf({ ...sound, gateAge: null, freeBytes: async () => 0 })
+  const { well, status } = await lookAtSelf({ ...sound, gateAge: null, freeBytes: () => 0 })
   expect({ well, status }).toEqual({ well: true, status: expect.stringMatching(/the version gate has no commits; 0 B free$/) })
 })
 

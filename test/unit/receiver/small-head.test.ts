@@ -98,7 +98,7 @@ test('whatever the quick look takes for an episode, the walk takes for the same'
   let taken = 0
   await fc.assert(
     fc.asyncProperty(archive, async (bytes) => {
-      const quick = inspectSmallHead(bytes, expected)
+      const quick = inspectSmallHead([bytes], expected)
       if (!quick) return
       taken += 1
       expect(quick).toEqual(await walked(path, bytes))
@@ -109,7 +109,7 @@ test('whatever the quick look takes for an episode, the walk takes for the same'
 })
 
 test('the archive of an agent is taken without the walk', () => {
-  expect(inspectSmallHead(episode(id, commit, Buffer.alloc(60_000, 'abc')), expected)).toEqual({ commit, schemaVersion: '1' })
+  expect(inspectSmallHead([episode(id, commit, Buffer.alloc(60_000, 'abc'))], expected)).toEqual({ commit, schemaVersion: '1' })
 })
 
 test('an owner that is no number is left to the walk, which refuses the archive; once it was a fault of ours', async () => {
@@ -119,10 +119,10 @@ test('an owner that is no number is left to the walk, which refuses the archive;
   const sum = tar.subarray(0, 512).reduce((all, byte) => all + byte, 0)
   tar.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
   const bytes = zstdCompressSync(tar)
-  expect(inspectSmallHead(bytes, expected)).toBeUndefined()
+  expect(inspectSmallHead([bytes], expected)).toBeUndefined()
   expect((await walked(join(scratchDir(), 'a.tar.zst'), bytes)).fault).toMatch(/not a valid tar/)
 })
 
 test('a small archive that holds a mountain is left to the walk', () => {
-  expect(inspectSmallHead(episode(id, commit, Buffer.alloc(8 << 20)), expected)).toBeUndefined()
+  expect(inspectSmallHead([episode(id, commit, Buffer.alloc(8 << 20))], expected)).toBeUndefined()
 })

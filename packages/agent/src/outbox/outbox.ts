@@ -99,7 +99,7 @@ export class Outbox implements AsyncDisposable {
     // Packing may not have the room that bookkeeping needs.
     await this.#packed.append(row)
     await this.#replaceSidecar(entry)
-    if (!(await linkNew(this.partPath(entry.id), this.archivePath(entry.id))))
+    if (!linkNew(this.partPath(entry.id), this.archivePath(entry.id)))
       throw new Error(`${this.archivePath(entry.id)} exists already`)
     await syncDir(this.dir)
     await removeFile(this.partPath(entry.id))

@@ -1,13 +1,11 @@
 /** Is the stored body an episode? `head` looks at the first entry, `full` walks all of them; neither extracts anything. */
 import { messageOf } from '@cis490/shared/node/errno.ts'
-import { giveBack } from '@cis490/shared/node/give-back.ts'
 import { Parser, type ReadEntry } from 'tar'
 import { entryFault, isMeta } from '../core/archive-entry.ts'
 import { type Expected, judgeMeta } from '../core/episode-claim.ts'
 import { decode } from './decode.ts'
 import { NotZstd } from './frames.ts'
 import { type Inspection, inspectionOf } from './inspection.ts'
-import { inspectSmallHead, smallArchive } from './small-head.ts'
 
 export type InspectMode = 'head' | 'full' | 'off'
 
@@ -21,17 +19,12 @@ const maxExpansion = 20_000
 export interface Inspected {
   readonly path: string
   readonly bytes: number
-  /** All bytes of a small archive, where they are at hand; theirs who asks. */
-  read?(): Buffer
 }
 
 export async function inspect(archive: Inspected, expected: Expected, mode: InspectMode): Promise<Inspection> {
   if (mode === 'off') return {}
   try {
-    const small = mode === 'head' && archive.bytes <= smallArchive ? archive.read?.() : undefined
-    const quick = small && inspectSmallHead(small, expected)
-    if (small) giveBack(small)
-    return quick ?? (await new Walk(expected, mode).run(decode(archive.path), archive.bytes))
+    return await new Walk(expected, mode).run(decode(archive.path), archive.bytes)
   } catch (error) {
     if (error instanceof NotZstd) return { fault: error.message }
     throw error

@@ -10,8 +10,6 @@ import { type Expected, judgeMeta } from '../core/episode-claim.ts'
 import { type Inspection, inspectionOf } from './inspection.ts'
 import { type PlainHeader, readPlainHeader, tarBlock } from './plain-header.ts'
 
-/** Archives up to here are small, in bytes. */
-export const smallArchive = 256 << 10
 /** A first frame that holds more is no small one. */
 const maxContent = 1 << 20
 /** Memory for what comes out of it, at a time. Node's own 64 KiB for each archive had the collector look at the whole heap every 500. */
@@ -19,9 +17,9 @@ const outputBytes = 4 << 10
 /** How far the walk looks, too. */
 const lookedAt = 256 << 10
 
-/** @param archive all bytes of it. @returns undefined where the walk has to judge */
-export function inspectSmallHead(archive: Buffer, expected: Expected): Inspection | undefined {
-  const frame = firstFrame(archive)
+/** @param archive all bytes of it, in pieces. @returns undefined where the walk has to judge */
+export function inspectSmallHead(archive: readonly Buffer[], expected: Expected): Inspection | undefined {
+  const frame = (archive[0] && firstFrame(archive[0])) ?? (archive.length > 1 ? firstFrame(Buffer.concat(archive)) : undefined)
   const content = frame && contentOf(frame)
   if (!content) return undefined
   const found = inspectTar(content.subarray(0, lookedAt), expected)

@@ -86,7 +86,7 @@ export class Bundles {
       // What lies there under the name is no bundle: its sidecar is missing, or says something else.
       if (await removeFile(this.#archive(commit))) await syncDir(this.#dir)
       await replaceFile(this.#sidecarPath(commit), `${JSON.stringify(bundle)}\n`)
-      await linkNew(part, this.#archive(commit))
+      linkNew(part, this.#archive(commit))
       await syncDir(this.#dir)
       return { kind: 'added', bundle, removed: await this.#prune(keep, commit) }
     } finally {

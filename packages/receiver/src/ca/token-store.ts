@@ -139,7 +139,7 @@ export class TokenStore {
     const temp = join(this.#folder, `${name}-${randomBytes(4).toString('hex')}.tmp`)
     await writeNew(temp, `${JSON.stringify(row)}\n`, 0o600)
     try {
-      const placed = await linkNew(temp, join(this.#folder, name))
+      const placed = linkNew(temp, join(this.#folder, name))
       await syncDir(this.#folder)
       return placed
     } finally {

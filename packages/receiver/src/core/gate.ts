@@ -76,13 +76,14 @@ export function judgeAgain(question: GateQuestion): Accepted | Refused {
 
 function enforce(question: GateQuestion, commit: CommitSha | undefined): GateVerdict {
   const { stamp, window, words } = question
-  const remediation = gateRemediation(words)
   if (stamp === undefined || stamp === '')
     return refuse('commit-missing', 'X-Cis490-Code-Commit is missing: the agent on this host is too old to stamp its uploads', {
-      remediation,
+      remediation: gateRemediation(words),
     })
   if (commit === undefined)
-    return refuse('commit-malformed', 'X-Cis490-Code-Commit is not 40 or 64 hexadecimal digits', { remediation })
+    return refuse('commit-malformed', 'X-Cis490-Code-Commit is not 40 or 64 hexadecimal digits', {
+      remediation: gateRemediation(words),
+    })
 
   const denial = question.deny.find((entry) => entry.commit === commit)
   // A waiver needs no window: it names its commits. A 412 does: it tells the head.
@@ -94,15 +95,15 @@ function enforce(question: GateQuestion, commit: CommitSha | undefined): GateVer
     })
 
   const { position, behindBy } = place(window, commit)
+  if (!denial && position !== undefined) return { kind: 'accept', commit, ...place(window, commit) }
   const members = {
-    remediation,
+    remediation: gateRemediation(words),
     your_commit: commit,
     head_commit: window.head,
     window: window.limit,
     ...(behindBy === undefined ? {} : { behind_by: behindBy }),
   }
   if (denial) return refuse('commit-denied', `commit ${commit} is on the deny list: ${denial.reason}`, members)
-  if (position !== undefined) return { kind: 'accept', commit, ...place(window, commit) }
   const detail = `commit ${commit} is not among the last ${window.limit} commits of ${words.branch}, whose head is ${window.head}`
   return refuse('commit-not-in-window', detail, members)
 }

@@ -40,6 +40,7 @@ export function addressSet(addresses: readonly string[]): (address: string) => b
     if (bits === undefined) list.addAddress(address, family === 4 ? 'ipv4' : 'ipv6')
     else list.addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6')
   }
+  if (addresses.length === 0) return () => false
   return (address) => {
     const family = isIP(address)
     return family !== 0 && list.check(address, family === 4 ? 'ipv4' : 'ipv6')

@@ -90,7 +90,7 @@ export class Metrics {
     reservedBytes(): number
     gateAgeS(): number | undefined
     gateSize(): number
-    freeBytes(): Promise<number>
+    freeBytes(): number
     ready(): boolean
     /** Epoch milliseconds. */
     certificateEnd(): number | undefined

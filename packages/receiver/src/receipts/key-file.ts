@@ -8,7 +8,7 @@ import { isErrno } from '@cis490/shared/node/errno.ts'
 /** @returns false when the file is there already, which is left as it is */
 export async function createKeyFile(path: string): Promise<boolean> {
   return await withTemp(path, newKey(), async (temp) => {
-    const made = await linkNew(temp, path)
+    const made = linkNew(temp, path)
     await syncDir(dirname(path))
     return made
   })

@@ -35,10 +35,10 @@ export async function putHostHealth(
   ports: HostHealthPorts,
   proceed: () => void,
 ): Promise<number | undefined> {
-  const host = HostName.safeParse(name)
-  if (!host.success || host.data.length > maxHostLength) throw new Refusal('bad-report', 'the path does not end in a host name')
-  if (peer.host !== undefined && peer.host !== host.data)
-    throw new Refusal('wrong-host', `${peer.host} may not report for ${host.data}`, {
+  const host = name === peer.host ? peer.host : HostName.safeParse(name).data
+  if (host === undefined || host.length > maxHostLength) throw new Refusal('bad-report', 'the path does not end in a host name')
+  if (peer.host !== undefined && peer.host !== host)
+    throw new Refusal('wrong-host', `${peer.host} may not report for ${host}`, {
       remediation: 'report with the certificate of this host',
     })
   proceed()
@@ -47,10 +47,10 @@ export async function putHostHealth(
     chunks.push(chunk)
     return undefined
   })
-  const bytes = Buffer.concat(chunks)
-  const report = checkReport(bytes, host.data)
-  const ignored = await ports.reports.store(host.data, bytes, report)
-  if (ignored === undefined) ports.counted(host.data, report)
+  const bytes = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)
+  const report = checkReport(bytes, host)
+  const ignored = await ports.reports.store(host, bytes, report)
+  if (ignored === undefined) ports.counted(host, report)
   return ignored
 }
 

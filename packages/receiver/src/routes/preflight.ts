@@ -18,7 +18,7 @@ export interface PreflightPorts {
   readonly running: UploadsRunning
   readonly uploads: Uploads
   askGate(stamp: string | undefined, host: HostName | undefined): Promise<GateVerdict>
-  freeBytes(): Promise<number>
+  freeBytes(): number
   /** @throws Refusal rate when this connection of the host is one too many */
   admitConnection(peer: Peer, socket: Socket): void
   /** Why nothing may be promised any more. */
@@ -55,7 +55,7 @@ export async function preflight(
   refuseIf(lengthVerdict(length, ports.limits.max_episode_size))
   requireClaimedHost(request, peer)
   const key: EpisodeKey = { host: requireHost(peer), id: claim.id }
-  const freeBytes = await ports.freeBytes()
+  const freeBytes = ports.freeBytes()
   const looks = claim.ifNoneMatch || resumable
   // A name that another request has just given may not be durable, or have no row: who looks is alone with it.
   using held = looks ? ports.running.hold(key.host, key.id) : undefined

@@ -34,8 +34,6 @@ export interface WholeBody {
   readonly path: string
   readonly bytes: number
   readonly sidecarPath: string
-  /** All its bytes, where they are at hand: asked only of a small one. */
-  read?(): Buffer
   /** Resolves when the bytes are on the disk. @throws what the disk said, where it has lost some */
   onDisk(): Promise<void>
   /** Makes the bytes and the sidecar durable, under their temporary names. */
@@ -47,6 +45,8 @@ export interface Told {
   readonly claim: Pick<Claim, 'sha256' | 'stamp' | 'schemaVersion' | 'agentVersion'>
   readonly gate: Accepted
   readonly peer: Peer
+  /** What the head of the archive says, where somebody has looked already. */
+  readonly head?: Inspection | undefined
 }
 
 /**
@@ -74,7 +74,7 @@ export async function publishEpisode(
   }
   const lost = await ports.episodes.findLost(key)
   if (lost) return await bringBack(key, body, already(lost, claim.sha256), ports)
-  const inspection = await inspect(body, { ...key, stamp: claim.stamp }, ports.inspectMode)
+  const inspection = told.head ?? (await inspect(body, { ...key, stamp: claim.stamp }, ports.inspectMode))
   if (inspection.fault !== undefined) {
     // What the disk lost is not what the client sent.
     await body.onDisk()

@@ -2,6 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { EpisodeId } from '@cis490/shared/ids.ts'
 import { header } from '@cis490/shared/protocol.ts'
+import type { Inspection } from '../archive/inspection.ts'
+import { inspectSmallHead } from '../archive/small-head.ts'
 import { type Claim, readClaim } from '../core/claim.ts'
 import { plainLengthVerdict, uploadComplete } from '../core/upload-request.ts'
 import { readBody } from '../http/body.ts'
@@ -68,8 +70,12 @@ async function receive(
       roomWatch((chunk) => incoming.take(chunk), turn, ports),
       ports.cut,
     )
-    const sha256 = await incoming.finish(claim.sha256)
-    return await publishEpisode(key, incoming, sha256, { claim, gate, peer }, started, ports)
+    let head: Inspection | undefined
+    const look = (chunks: readonly Buffer[]) => {
+      if (ports.inspectMode === 'head') head = inspectSmallHead(chunks, { ...key, stamp: claim.stamp })
+    }
+    const sha256 = await incoming.finish(claim.sha256, look)
+    return await publishEpisode(key, incoming, sha256, { claim, gate, peer, head }, started, ports)
   } catch (error) {
     throw asRefusal(error)
   }

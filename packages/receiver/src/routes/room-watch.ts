@@ -8,7 +8,7 @@ type Take = (chunk: Buffer) => Promise<void> | undefined
 
 export interface RoomPorts {
   readonly limits: { readonly headroom: number }
-  freeBytes(): Promise<number>
+  freeBytes(): number
 }
 
 /** @returns a taker that counts for the turn and refuses with store-full once the head-room is gone */
@@ -16,15 +16,16 @@ export function roomWatch(take: Take, turn: BodyTurn, ports: RoomPorts): Take {
   let sinceLook = 0
   return (chunk) => {
     turn.arrived(chunk.length)
-    const written = take(chunk)
     sinceLook += chunk.length
-    if (sinceLook < lookEvery) return written
-    sinceLook = 0
-    return Promise.all([written, requireRoom(ports)]).then(() => undefined)
+    if (sinceLook >= lookEvery) {
+      sinceLook = 0
+      requireRoom(ports)
+    }
+    return take(chunk)
   }
 }
 
-async function requireRoom(ports: RoomPorts): Promise<void> {
-  if ((await ports.freeBytes()) < ports.limits.headroom)
+function requireRoom(ports: RoomPorts): void {
+  if (ports.freeBytes() < ports.limits.headroom)
     throw new Refusal('store-full', 'the disk of the receiver is nearly full', { retry_after_s: 300 })
 }

@@ -25,6 +25,10 @@ export class BodyFile implements WritableFile, ReadableFile {
   #fd: number | undefined
   #calls = 0
   #idle: PromiseWithResolvers<void> | undefined
+  readonly #called = () => {
+    this.#calls -= 1
+    if (this.#calls === 0) this.#idle?.resolve()
+  }
 
   private constructor(fd: number) {
     this.#fd = fd
@@ -68,13 +72,8 @@ export class BodyFile implements WritableFile, ReadableFile {
     closeSync(fd)
   }
 
-  async #call<T>(running: Promise<T>): Promise<T> {
+  #call<T>(running: Promise<T>): Promise<T> {
     this.#calls += 1
-    try {
-      return await running
-    } finally {
-      this.#calls -= 1
-      if (this.#calls === 0) this.#idle?.resolve()
-    }
+    return running.finally(this.#called)
   }
 }

@@ -83,16 +83,22 @@ export class BodyWriter {
     return this.#failure
   }
 
-  /** The same for a small body: to the page cache at once, which takes less than to hand it to another thread. */
-  flushAtOnce(): Error | undefined {
+  /**
+   * The same for a small body: to the page cache at once, which takes less than to hand it to another thread.
+   * @returns its chunks, which are the caller's to give back. @throws what went wrong
+   */
+  flushAtOnce(): readonly Buffer[] {
+    const chunks = this.#gathered
     try {
-      for (let rest: readonly Buffer[] = this.#gathered; rest.length > 0; )
+      for (let rest: readonly Buffer[] = chunks; rest.length > 0; )
         rest = this.#after(rest, writevSync(this.#target.file.fd, rest, this.#written))
     } catch (error) {
       this.fail(error as Error)
+      throw error
     }
-    this.#giveGatheredBack()
-    return this.#failure
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    return chunks
   }
 
   /** What is taken next goes there. Only after `flush`. */

@@ -61,7 +61,8 @@ export class Episodes implements AsyncDisposable {
    */
   async find(key: EpisodeKey): Promise<StoredEpisode | undefined> {
     const archive = isThere(this.#layout.archive(key))
-    const pruned = archive ? undefined : await this.#prunes.find(key)
+    if (!archive && !this.#prunes.upToDate) await this.#prunes.refresh()
+    const pruned = archive ? undefined : this.#prunes.get(key)
     if (!archive && !pruned) return undefined
     const stored = await this.#readSidecar(key)
     if (stored) return pruned ? { ...stored, pruned } : stored
@@ -99,7 +100,7 @@ export class Episodes implements AsyncDisposable {
   async bringBack(key: EpisodeKey, archive: string): Promise<boolean> {
     await this.#shelf(this.#layout.shelf(key))
     await using shelf = await this.#folders.open(this.#layout.shelf(key))
-    return (await linkNew(archive, this.#layout.archive(key))) && (await this.#named(key, shelf))
+    return linkNew(archive, this.#layout.archive(key)) && (await this.#named(key, shelf))
   }
 
   async #readSidecar(key: EpisodeKey): Promise<StoredEpisode | undefined> {
@@ -144,12 +145,11 @@ export class Episodes implements AsyncDisposable {
    */
   async publish(key: EpisodeKey, from: { archive: string; sidecar: string }): Promise<boolean> {
     await this.#shelf(this.#layout.shelf(key))
-    if (await this.#prunes.find(key)) return false
     // Opened before anything has a name: afterwards nothing but the disk itself may fail.
     await using shelf = await this.#folders.open(this.#layout.shelf(key))
     if (!(await this.#linkSidecar(key, from.sidecar))) return false
     try {
-      if (!(await linkNew(from.archive, this.#layout.archive(key)))) return false
+      if (!linkNew(from.archive, this.#layout.archive(key))) return false
     } catch (error) {
       await this.#noEffect(key, error)
       throw error
@@ -187,11 +187,11 @@ export class Episodes implements AsyncDisposable {
 
   async #linkSidecar(key: EpisodeKey, from: string): Promise<boolean> {
     const sidecar = this.#layout.sidecar(key)
-    if (await linkNew(from, sidecar)) return true
-    if (isThere(this.#layout.archive(key)) || (await this.findLost(key))) return false
+    if (linkNew(from, sidecar)) return true
+    if (isThere(this.#layout.archive(key)) || (await this.#prunes.find(key)) || (await this.findLost(key))) return false
     // Without a row it was left by a failure between the two links; nobody was promised anything.
     await removeFile(sidecar)
-    return await linkNew(from, sidecar)
+    return linkNew(from, sidecar)
   }
 
   /** A full disk or table gave the archive no name, certainly: the upload can be refused. Of any other failure nobody knows. */

@@ -1,9 +1,10 @@
 /** A body on its way in: `incoming/<uuid>.part`. A small one is hashed here; a large one beside its writing, by whoever follows the file. */
 import { createHash, randomUUID } from 'node:crypto'
-import { readSync, unlinkSync } from 'node:fs'
+import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { atOnceBytes, removeFile, writeNew } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
+import { giveBack } from '@cis490/shared/node/give-back.ts'
 import { BodyFile } from './body-file.ts'
 import { BodyWriter } from './body-writer.ts'
 import { requireLength } from './direct-file.ts'
@@ -50,12 +51,6 @@ export class Incoming implements AsyncDisposable {
     return this.#bytes
   }
 
-  /** All bytes of a body that is small and written: the page cache has them. */
-  read(): Buffer {
-    const bytes = Buffer.allocUnsafeSlow(this.#bytes)
-    return bytes.subarray(0, readSync(this.#file.fd, bytes, 0, bytes.length, 0))
-  }
-
   /** Takes a chunk and owns its memory. @returns a promise to wait for before the next chunk, when disk or hash are behind */
   take(chunk: Buffer): Promise<void> | undefined {
     this.#bytes += chunk.length
@@ -85,11 +80,12 @@ export class Incoming implements AsyncDisposable {
   /**
    * Writes what is left.
    * @param claimed hash that the client told
+   * @param look sees all chunks of a small one before their memory is given back
    * @returns the hash of all bytes, lower-case hex. @throws what the disk said, before bytes that it lost are taken for the client's
    */
-  async finish(claimed: string): Promise<string> {
+  async finish(claimed: string, look?: (chunks: readonly Buffer[]) => void): Promise<string> {
     const { gathered, large } = this.#writer
-    if (!large && this.#bytes <= atOnceBytes) return this.#finishSmall(gathered)
+    if (!large && this.#bytes <= atOnceBytes) return this.#finishSmall(look)
     const writing = this.#writer.flush()
     const here = large ? undefined : hashOf(gathered)
     const failure = await writing
@@ -101,10 +97,11 @@ export class Incoming implements AsyncDisposable {
     return sha256 ?? ''
   }
 
-  #finishSmall(chunks: readonly Buffer[]): string {
+  #finishSmall(look?: (chunks: readonly Buffer[]) => void): string {
+    const chunks = this.#writer.flushAtOnce()
     const sha256 = hashOf(chunks)
-    const failure = this.#writer.flushAtOnce()
-    if (failure !== undefined) throw failure
+    look?.(chunks)
+    for (const chunk of chunks) giveBack(chunk)
     return sha256
   }
 
@@ -124,9 +121,13 @@ export class Incoming implements AsyncDisposable {
 
   /** Makes the bytes and the sidecar durable, under their temporary names. */
   async sync(sidecar: string): Promise<void> {
-    const both = await Promise.allSettled([this.onDisk(), writeNew(this.sidecarPath, sidecar)])
-    // Both have ended before anything is taken away: a sidecar still being written would outlive the clean-up.
-    for (const one of both) if (one.status === 'rejected') throw one.reason as Error
+    const bytes = this.onDisk()
+    try {
+      await writeNew(this.sidecarPath, sidecar)
+    } finally {
+      // Both have ended before anything is taken away: a sidecar still being written would outlive the clean-up.
+      await bytes
+    }
   }
 
   /** Removes whatever still has a temporary name. Never throws: the episode may be stored by now, and what stays is removed at the next start. */

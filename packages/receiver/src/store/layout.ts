@@ -31,12 +31,15 @@ import type { EpisodeKey } from '../core/episode-key.ts'
 
 export type { EpisodeKey }
 
+/** As many as there may be bodies at once, and some. */
+const keptNames = 512
+
 export class StoreLayout {
   readonly root: string
   readonly episodes: string
   readonly reports: string
-  /** Of the episode that was asked for last: its three paths are asked for one after the other. */
-  #last: { readonly id: string; readonly name: string } = { id: '', name: '' }
+  /** Of the episodes that were asked for last: their paths are asked for again and again while they come in. */
+  readonly #shelfNames = new Map<string, string>()
 
   constructor(root: string) {
     this.root = root
@@ -94,8 +97,13 @@ export class StoreLayout {
   }
   /** Folder of an episode. */
   shelf({ host, id }: EpisodeKey): string {
-    if (this.#last.id !== id) this.#last = { id, name: shelfName(id) }
-    return `${this.episodes}/${host}/${this.#last.name}`
+    return `${this.episodes}/${host}/${this.#shelfNames.get(id) ?? this.#nameShelf(id)}`
+  }
+  #nameShelf(id: EpisodeId): string {
+    if (this.#shelfNames.size >= keptNames) this.#shelfNames.clear()
+    const name = shelfName(id)
+    this.#shelfNames.set(id, name)
+    return name
   }
   archive(key: EpisodeKey): string {
     return `${this.shelf(key)}/${key.id}.tar.zst`

@@ -23,8 +23,13 @@ export class Prunes {
 
   /** @returns the act that took the episode out. An archive that is missing has its row on disk already. */
   async find({ host, id }: EpisodeKey): Promise<PruneRow | undefined> {
-    if (this.#readers > 0 || this.#news()) await this.refresh()
+    if (!this.upToDate) await this.refresh()
     return this.#rows.get(`${host}/${id}`)
+  }
+
+  /** Whether `get` and `has` know all that is in the file. */
+  get upToDate(): boolean {
+    return this.#readers === 0 && !this.#news()
   }
 
   /** As of the last `refresh` or `find`. */

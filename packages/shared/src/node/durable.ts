@@ -3,7 +3,7 @@
  * Names and small files change in memory: at once, a tenth of what it takes to hand that to another thread and to wake up for the answer.
  * Only what waits for the disk goes there: syncing, and freeing the blocks of a large file.
  */
-import { closeSync, constants, existsSync, fsync, linkSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, constants, fsync, linkSync, openSync, renameSync, writeSync } from 'node:fs'
 import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
@@ -90,7 +90,7 @@ async function writeNewLarge(path: string, bytes: Uint8Array, mode: number): Pro
 }
 
 /** Gives a file a second name without ever replacing one. @returns false when the name is taken */
-export async function linkNew(from: string, to: string): Promise<boolean> {
+export function linkNew(from: string, to: string): boolean {
   try {
     linkSync(from, to)
     return true
@@ -106,8 +106,11 @@ export async function linkNew(from: string, to: string): Promise<boolean> {
  */
 export async function replaceFile(path: string, bytes: Uint8Array | string, mode = 0o640, sync = syncDir): Promise<void> {
   const temp = `${path}.tmp`
-  if (existsSync(temp)) await removeFile(temp)
-  await writeNew(temp, bytes, mode, syncLate)
+  await writeNew(temp, bytes, mode, syncLate).catch(async (error: unknown) => {
+    if (!isErrno(error, 'EEXIST')) throw error
+    await removeFile(temp)
+    await writeNew(temp, bytes, mode, syncLate)
+  })
   try {
     renameSync(temp, path)
     await sync(dirname(path))

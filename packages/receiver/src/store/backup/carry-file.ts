@@ -50,7 +50,7 @@ async function isWhole(path: string, { sha256, bytes }: Expected, verify: boolea
 /** @returns false where a second name is not possible, or would not be enough: what has the name now is wrong */
 async function tryLink(from: string, to: string): Promise<boolean | 'missing'> {
   try {
-    return await linkNew(from, to)
+    return linkNew(from, to)
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return 'missing'
     if (isErrno(error, 'EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP')) return false

@@ -55,7 +55,7 @@ async function keepOld(layout: StoreLayout, stamp: string): Promise<string | und
   for (let k = 0; ; k += 1) {
     const before = `${layout.index}.before-${stamp}${k === 0 ? '' : `-${k}`}`
     try {
-      if (await linkNew(layout.index, before)) return before
+      if (linkNew(layout.index, before)) return before
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return undefined
       throw error

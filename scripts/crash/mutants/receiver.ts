@@ -63,7 +63,7 @@ export const receiverMutants: readonly Mutant[] = [
     name: 'no-sidecar',
     breaks: 'the receipt is not written before the archive gets its name',
     file: `${receiver}/store/episodes.ts`,
-    find: 'if (await linkNew(from, sidecar)) return true',
+    find: 'if (linkNew(from, sidecar)) return true',
     replace: 'if (from.length > 0) return true',
     tries: [{ scenario: 'put', form: 'kill' }],
   },

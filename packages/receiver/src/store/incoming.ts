@@ -1,7 +1,8 @@
 /** A body on its way in: `incoming/<uuid>.part`. A small one is hashed here; a large one beside its writing, by whoever follows the file. */
 import { createHash, randomUUID } from 'node:crypto'
-import { unlinkSync } from 'node:fs'
+import { fsync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { atOnceBytes, removeFile, writeNew } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import { giveBack } from '@cis490/shared/node/give-back.ts'
@@ -13,6 +14,8 @@ import type { RunningHash } from './hashing/running-hash.ts'
 
 /** Written back on the way, so that the sync at the end does not have to wait for all of a long body. */
 const syncEvery = 64 << 20
+
+const syncPlain = promisify(fsync)
 
 export class Incoming implements AsyncDisposable {
   readonly path: string
@@ -121,12 +124,15 @@ export class Incoming implements AsyncDisposable {
 
   /** Makes the bytes and the sidecar durable, under their temporary names. */
   async sync(sidecar: string): Promise<void> {
-    const bytes = this.onDisk()
     try {
-      await writeNew(this.sidecarPath, sidecar)
+      // The sidecar is there before the bytes are synced: made meanwhile it might have to wait for a block of the folder.
+      await writeNew(this.sidecarPath, sidecar, 0o640, async (fd) => {
+        void this.onDisk()
+        await syncPlain(fd)
+      })
     } finally {
       // Both have ended before anything is taken away: a sidecar still being written would outlive the clean-up.
-      await bytes
+      await this.onDisk()
     }
   }
 

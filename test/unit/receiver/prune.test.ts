@@ -1,10 +1,11 @@
 /** `prune`: what it chooses, what it writes down, and what happens when it is killed. */
-import { appendFileSync, existsSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { EpisodeId, HostName } from '@cis490/shared/ids.ts'
+import { EpisodeId, HostName, Sha256 } from '@cis490/shared/ids.ts'
 import type { IndexRow } from '@cis490/shared/receipt.ts'
 import { describe, expect, test } from 'vitest'
 import { type Chosen, choose, type PruneRow, unclear } from '../../../packages/receiver/src/core/prune.ts'
+import { Episodes } from '../../../packages/receiver/src/store/episodes.ts'
 import { fsck } from '../../../packages/receiver/src/store/fsck.ts'
 import { IndexLog } from '../../../packages/receiver/src/store/index-log.ts'
 import { Prunes } from '../../../packages/receiver/src/store/prunes.ts'
@@ -38,6 +39,19 @@ describe('choosing', () => {
     const chosen = [choose(row(), {}), choose(row({ host: 'lab-08' }), {}), choose(row({ id: 'ep-2' }), {})] as Chosen[]
     expect(unclear(new Set(['ep-1', 'ep-2', 'ep-3']), chosen)).toEqual({ unknown: ['ep-3'], ambiguous: ['ep-1'] })
   })
+})
+
+test('the id of a pruned episode whose row is gone too is not given again: its receipt is there', async () => {
+  const { layout } = new TestStore()
+  const key = { id: EpisodeId.parse('ep-1'), host: HostName.parse('lab-07') }
+  mkdirSync(layout.shelf(key), { recursive: true })
+  const [archive, sidecar] = ['part', 'json'].map((end) => join(layout.incoming, `new.${end}`)) as [string, string]
+  for (const path of [layout.sidecar(key), archive, sidecar]) writeFileSync(path, path)
+  const pruned: PruneRow = { ...key, at: '', sha256: Sha256.parse('a'.repeat(64)), bytes: 10, by: 'me', reason: 'full' }
+  writeFileSync(layout.prunes, `${JSON.stringify(pruned)}\n`)
+  expect(await new Episodes(layout).publish(key, { archive, sidecar })).toBe(false)
+  expect(readFileSync(layout.sidecar(key), 'utf8')).toBe(layout.sidecar(key))
+  expect(existsSync(layout.archive(key))).toBe(false)
 })
 
 async function twoEpisodes(): Promise<TestStore> {

@@ -83,19 +83,15 @@ export class CommitHistory implements AsyncDisposable {
     }
   }
 
-  /** Whether it is in the set. */
-  knows(commit: CommitSha): boolean {
-    return this.#set?.window.position(commit) !== undefined
-  }
-
   /** A stamp that is not in the set may have been pushed a second ago: forces a refresh, at most one a second, and waits for it at most 2 s. */
   async refreshFor(commit: CommitSha): Promise<void> {
+    const unknown = () => this.#set?.window.position(commit) === undefined
     const look = async () => {
       // A refresh that runs already may have read the head before the push.
       if (this.#running) await this.#running
-      if (!this.knows(commit) && this.#mayHurry()) await this.#hurry()
+      if (unknown() && this.#mayHurry()) await this.#hurry()
     }
-    if (!this.knows(commit)) await within(askerWaitMs, look())
+    if (unknown()) await within(askerWaitMs, look())
   }
 
   /** A push was announced. Rate-limited to one a second; one that comes earlier is done when the second is over. */

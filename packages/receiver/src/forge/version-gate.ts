@@ -58,7 +58,7 @@ export class VersionGate implements AsyncDisposable {
   /** Decides on one upload. An unknown commit waits up to 2 s for a fresh look at the branch. Never throws. */
   async ask({ stamp, host }: { stamp: string | undefined; host: HostName | undefined }): Promise<GateVerdict> {
     const commit = CommitSha.safeParse(stamp).data
-    if (commit !== undefined && this.#history?.knows(commit) === false) await this.#history.refreshFor(commit)
+    if (commit !== undefined) await this.#history?.refreshFor(commit)
     return judge(this.#question(stamp, host))
   }
 

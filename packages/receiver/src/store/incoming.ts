@@ -1,9 +1,8 @@
 /** A body on its way in: `incoming/<uuid>.part`. A small one is hashed here; a large one beside its writing, by whoever follows the file. */
 import { createHash, randomUUID } from 'node:crypto'
-import { fsync, unlinkSync } from 'node:fs'
+import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { atOnceBytes, removeFile, writeNew } from '@cis490/shared/node/durable.ts'
+import { atOnceBytes, removeFile, syncPlain, writeNew } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import { giveBack } from '@cis490/shared/node/give-back.ts'
 import { BodyFile } from './body-file.ts'
@@ -14,8 +13,6 @@ import type { RunningHash } from './hashing/running-hash.ts'
 
 /** Written back on the way, so that the sync at the end does not have to wait for all of a long body. */
 const syncEvery = 64 << 20
-
-const syncPlain = promisify(fsync)
 
 export class Incoming implements AsyncDisposable {
   readonly path: string

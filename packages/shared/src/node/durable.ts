@@ -13,7 +13,8 @@ import { endOfTurn } from './loop-turn.ts'
 /** Up to here bytes are handed to the page cache at once. */
 export const atOnceBytes = 256 << 10
 
-const syncPlain = promisify(fsync)
+/** By a thread that waits for the disk. */
+export const syncPlain = promisify(fsync)
 
 /** Once this turn of the loop is over. A new file may have to wait for a block that a sync is writing: so those of one turn are made first, then synced. */
 async function syncLate(fd: number): Promise<void> {

@@ -25,10 +25,17 @@ interface Told {
 }
 
 /** Sends until it is stored, and comes back when it is told to. @returns what it was told before */
-async function deliver(receiver: TestReceiver, identity: IssuedFiles, id: string, archive: Buffer): Promise<Told[]> {
+async function deliver(
+  receiver: TestReceiver,
+  identity: IssuedFiles,
+  id: string,
+  archive: Buffer,
+  together: () => Promise<void> = () => Promise.resolve(),
+): Promise<Told[]> {
   const told: Told[] = []
   for (;;) {
     using wire = await Wire.connect(receiver, identity)
+    if (told.length === 0) await together()
     const headers = { ...uploadHeaders(archive, site.head), 'Content-Length': archive.length, Connection: 'close' }
     await wire.write(requestHead('PUT', `/v1/episodes/${id}.tar.zst`, headers))
     await wire.write(archive)
@@ -51,7 +58,15 @@ it('two hundred uploads at once after a restart are admitted a few at a time, to
   const sent = identities.flatMap((identity, h) =>
     Array.from({ length: each }, (_, k) => ({ identity, id: `ep-${h}-${k}`, archive: episode(`ep-${h}-${k}`, site.head) })),
   )
-  const told = await Promise.all(sent.map(({ identity, id, archive }) => deliver(after, identity, id, archive)))
+  // All are connected before the first one sends: handshakes would let in one after the other.
+  const { promise: connected, resolve: go } = Promise.withResolvers<void>()
+  let waiting = 0
+  const together = () => {
+    waiting += 1
+    if (waiting === sent.length) go()
+    return connected
+  }
+  const told = await Promise.all(sent.map(({ identity, id, archive }) => deliver(after, identity, id, archive, together)))
 
   const stored = new Map((await after.index()).map((row) => [`${row['host']}/${row['id']}`, row['sha256']]))
   const wanted = sent.map(({ id, archive }, k) => {

@@ -266,6 +266,104 @@ describe('without a forge in the configuration', () => {
     expect(history.current().window?.head).toBe(head)
   })
 
+  it('starts git only where the clone has changed, or after 10 minutes', async () => {
+    const repo = clone()
+    repo.commit(4)
+    const history = await start({ forgejo_url: '', repo_path: repo.path })
+    vi.stubEnv('PATH', folder)
+    stack.defer(() => void vi.unstubAllEnvs())
+    await refresh(history, 3)
+    expect(history.current()).toMatchObject({ source: 'git', failures: 0, fetchedAt: now })
+    now += 10 * minute
+    await refresh(history)
+    expect(history.current().failures).toBe(1)
+    vi.unstubAllEnvs()
+    await refresh(history)
+    expect(history.current().failures).toBe(0)
+    repo.commit()
+    vi.stubEnv('PATH', folder)
+    await refresh(history)
+    expect(history.current().failures).toBe(1)
+  })
+
+  it.each<[string, (repo: GitRepo) => void]>([
+    ['a commit', (repo) => repo.commit()],
+    ['a branch that is set back', (repo) => repo.run('reset', '--hard', '--quiet', 'HEAD~2')],
+    ['an update of names that are packed', (repo) => repo.run('update-ref', 'refs/heads/main', `${repo.log()[1]}`)],
+    ['names that are packed with another head', (repo) => [repo.commit(), repo.run('pack-refs', '--all')]],
+    ['a branch that is taken away beside its remote copy', (repo) => repo.run('update-ref', '-d', 'refs/heads/main')],
+    ['a name that stands for another', (repo) => repo.run('symbolic-ref', 'refs/heads/main', 'refs/heads/old')],
+  ])('git sees %s', async (_what, change) => {
+    const repo = clone()
+    const old = repo.commit(2)
+    repo.run('update-ref', 'refs/heads/old', old)
+    repo.commit(4)
+    repo.run('update-ref', 'refs/remotes/origin/main', old)
+    repo.run('pack-refs', '--all')
+    const history = await start({ forgejo_url: '', repo_path: repo.path })
+    await refresh(history)
+    const before = history.current().window?.head
+    change(repo)
+    await refresh(history)
+    const { commits } = history.current().window ?? {}
+    expect(commits?.[0]).not.toBe(before)
+    const ref = repo.run('for-each-ref', 'refs/heads/main') === '' ? 'refs/remotes/origin/main' : 'refs/heads/main'
+    expect(commits).toEqual(repo.log(ref))
+  })
+
+  it('git sees the remote copy move where there is no branch', async () => {
+    const repo = new GitRepo(mkdtempSync(join(folder, 'clone-')), 'work')
+    repo.run('update-ref', 'refs/remotes/origin/main', repo.commit())
+    const history = await start({ forgejo_url: '', repo_path: repo.path })
+    const head = repo.commit()
+    repo.run('update-ref', 'refs/remotes/origin/main', head)
+    await refresh(history)
+    expect(history.current().window?.head).toBe(head)
+  })
+
+  it('git sees a branch move that another name stands for', async () => {
+    const repo = clone()
+    repo.commit(2)
+    repo.run('branch', '-m', 'main', 'trunk')
+    repo.run('symbolic-ref', 'refs/heads/main', 'refs/heads/trunk')
+    const history = await start({ forgejo_url: '', repo_path: repo.path })
+    const head = repo.commit()
+    await refresh(history)
+    expect(history.current().window?.head).toBe(head)
+  })
+
+  it('git sees what HEAD follows in a clone that has no such branch', async () => {
+    const repo = new GitRepo(mkdtempSync(join(folder, 'clone-')), 'trunk')
+    repo.commit(2)
+    const history = await start({ forgejo_url: '', repo_path: repo.path })
+    const head = repo.commit()
+    await refresh(history)
+    expect(history.current().window?.head).toBe(head)
+  })
+
+  it('git sees the commits of a shallow clone that is deepened', async () => {
+    const origin = clone()
+    origin.commit(5)
+    const path = join(folder, 'shallow')
+    origin.run('clone', '--quiet', '--depth', '2', `file://${origin.path}`, path)
+    const history = await start({ forgejo_url: '', repo_path: path })
+    expect(history.current().window?.size).toBe(2)
+    origin.run('-C', path, 'fetch', '--quiet', '--depth', '4')
+    await refresh(history)
+    expect(history.current().window?.commits).toEqual(origin.log().slice(0, 4))
+  })
+
+  it('git sees a commit in a worktree, whose names are in another folder', async () => {
+    const repo = clone()
+    repo.commit(2)
+    const path = join(folder, 'worktree')
+    repo.run('worktree', 'add', '--quiet', '--detach', path)
+    const history = await start({ forgejo_url: '', repo_path: path })
+    const head = repo.commit()
+    await refresh(history)
+    expect(history.current().window?.head).toBe(head)
+  })
+
   it('keeps its set when the clone goes away', async () => {
     const repo = clone()
     repo.commit(4)

@@ -1,11 +1,13 @@
 /** Where a commit set can come from, and what each source is asked for. */
 import { existsSync } from 'node:fs'
+import { realpath } from 'node:fs/promises'
 import type { GateSource } from '@cis490/shared/gate-answer.ts'
 import type { CommitSha } from '@cis490/shared/ids.ts'
 import { CommitWindow } from '../core/window.ts'
 import type { Forgejo } from './forgejo.ts'
 import type { GateCache } from './gate-cache.ts'
 import { type Clone, gitCommits } from './git-log.ts'
+import { refMarks } from './ref-marks.ts'
 
 export interface CommitSet {
   readonly window: CommitWindow
@@ -33,6 +35,8 @@ const relistAfterMs = 600_000
 
 export class CommitSources {
   readonly #options: SourceOptions
+  /** What git said last, and the marks of the clone from before it was asked. */
+  #fromClone: { readonly set: CommitSet; readonly marks: string } | undefined
 
   constructor(options: SourceOptions) {
     this.#options = options
@@ -75,11 +79,18 @@ export class CommitSources {
   }
 
   async #fromGit(source: 'git' | 'git-fallback'): Promise<CommitSet> {
-    const { clone, branch, limit } = this.#options
+    const { clone, branch, limit, now } = this.#options
     if (!clone.configured && !existsSync(`${clone.path}/.git`))
       throw new Error('no repo_path is configured and no clone was found')
+    const marks = await marksOf(clone, branch)
+    const known = this.#fromClone
+    const at = now()
+    if (known && known.marks === marks && at - known.set.listedAt < relistAfterMs) return { ...known.set, source, fetchedAt: at }
     const { commits, ref } = await gitCommits(clone, branch, limit)
-    return { ...this.#set(commits, source), ref }
+    const set = { ...this.#set(commits, source), ref }
+    // HEAD may follow a branch whose marks nobody took.
+    this.#fromClone = marks === undefined || ref === 'HEAD' ? undefined : { set, marks }
+    return set
   }
 
   #set(commits: readonly CommitSha[], source: GateSource): CommitSet {
@@ -87,5 +98,14 @@ export class CommitSources {
     if (!window) throw new Error('an empty list of commits')
     const at = this.#options.now()
     return { window, source, fetchedAt: at, listedAt: at }
+  }
+}
+
+/** @returns undefined where git has to be asked, for the words of its failure too */
+async function marksOf(clone: Clone, branch: string): Promise<string | undefined> {
+  try {
+    return refMarks(await realpath(clone.path), branch)
+  } catch {
+    return undefined
   }
 }

@@ -11,6 +11,8 @@ export interface FrameHeader {
   readonly length: number
   /** Window the decoder has to keep, in bytes. */
   readonly window: number
+  /** What its blocks hold, in bytes, where it says so. */
+  readonly content: number | undefined
   /** Four bytes of it follow the last block. */
   readonly checksum: boolean
 }
@@ -24,12 +26,11 @@ export function readFrameHeader(head: Uint8Array): FrameHeader | undefined {
   const sizeBytes = sizeFlag === 0 ? (singleSegment ? 1 : 0) : 1 << sizeFlag
   const length = 5 + (singleSegment ? 0 : 1) + dictionaryBytes + sizeBytes
   if (head.length < length) return undefined
+  const size = littleEndian(head, length - sizeBytes, sizeBytes) + (sizeBytes === 2 ? 256 : 0)
   const exponent = 10 + ((head[5] as number) >> 3)
   // A frame of a single segment has no window of its own: its content is the window.
-  const window = singleSegment
-    ? littleEndian(head, length - sizeBytes, sizeBytes) + (sizeBytes === 2 ? 256 : 0)
-    : 2 ** exponent + (2 ** exponent / 8) * ((head[5] as number) & 7)
-  return { length, window, checksum: (descriptor & 4) !== 0 }
+  const window = singleSegment ? size : 2 ** exponent + (2 ** exponent / 8) * ((head[5] as number) & 7)
+  return { length, window, content: sizeBytes === 0 ? undefined : size, checksum: (descriptor & 4) !== 0 }
 }
 
 export interface BlockHeader {

@@ -108,6 +108,43 @@ test('whatever the quick look takes for an episode, the walk takes for the same'
   expect(taken).toBeGreaterThan(20)
 })
 
+/** One raw block behind a header of any kind, which tells the truth of its content or not. */
+const handmade = fc
+  .record({
+    descriptor: fc.oneof(fc.constantFrom(0x00, 0x20, 0x60, 0xa0, 0xe0, 0x80, 0xc0), fc.nat(255)),
+    window: fc.oneof(fc.constantFrom(0x00, 0x40, 0x88, 0x90, 0xf8), fc.nat(255)),
+    off: fc.constantFrom(0, 0, 0, 0, -1, 1, 2 ** 20, 2 ** 32, 2 ** 40),
+  })
+  .map(({ descriptor, window, off }) => {
+    const tar = tarOf([meta])
+    const single = (descriptor & 0x20) !== 0
+    const flag = descriptor >> 6
+    const size = Buffer.alloc(flag === 0 ? (single ? 1 : 0) : 1 << flag)
+    let told = tar.length + off - (size.length === 2 ? 256 : 0)
+    for (let k = 0; k < size.length; k++, told = Math.floor(told / 256)) size[k] = told % 256
+    const block = Buffer.alloc(3)
+    block.writeUIntLE((tar.length << 3) | 1, 0, 3)
+    const magic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, descriptor])
+    const dictionary = Buffer.alloc([0, 1, 2, 4][descriptor & 3] as number)
+    return Buffer.concat([magic, Buffer.from(single ? [] : [window]), dictionary, size, block, tar])
+  })
+
+test('whatever the header of a frame says, the quick look and the walk take it for the same', async () => {
+  const path = join(scratchDir(), 'a.tar.zst')
+  let taken = 0
+  await fc.assert(
+    fc.asyncProperty(handmade, async (bytes) => {
+      const quick = inspectSmallHead([bytes], expected)
+      if (!quick) return
+      taken += 1
+      expect(quick).toEqual(await walked(path, bytes))
+    }),
+    { numRuns: 300 },
+  )
+  expect(taken).toBeGreaterThan(20)
+  expect(inspectSmallHead([episode(id, commit, Buffer.alloc(60_000, 'abc'))], expected)).toEqual({ commit, schemaVersion: '1' })
+})
+
 test('the archive of an agent is taken without the walk', () => {
   expect(inspectSmallHead([episode(id, commit, Buffer.alloc(60_000, 'abc'))], expected)).toEqual({ commit, schemaVersion: '1' })
 })

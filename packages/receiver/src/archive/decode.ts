@@ -1,11 +1,13 @@
-/** The one file of the receiver that decodes zstd: frame by frame, streamed, with a bound on the window. */
+/** Decodes whole archives: frame by frame, streamed, with a bound on the window. */
 import { type FileHandle, open } from 'node:fs/promises'
 import { pipeline, Readable } from 'node:stream'
 import { constants, createZstdDecompress } from 'node:zlib'
 import { isSystemError } from '@cis490/shared/node/errno.ts'
 import { frames, NotZstd } from './frames.ts'
 
-const maxWindow = 128 << 20
+/** Memory of a decoder, as a power of two. */
+export const maxWindowLog = 27
+const maxWindow = 2 ** maxWindowLog
 
 /** Decoded bytes of a whole archive in order. @throws NotZstd */
 export async function* decode(path: string): AsyncGenerator<Buffer> {
@@ -22,7 +24,7 @@ export async function* decode(path: string): AsyncGenerator<Buffer> {
 async function* decodeFrame(file: FileHandle, offset: number, length: number): AsyncGenerator<Buffer> {
   const decoder = createZstdDecompress({
     chunkSize: 256 << 10,
-    params: { [constants.ZSTD_d_windowLogMax]: 27 },
+    params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog },
     rejectGarbageAfterEnd: true,
   })
   pipeline(Readable.from(slices(file, offset, length)), decoder, () => undefined)

@@ -3,10 +3,18 @@
  * Only the ordinary case. Whatever is wrong or unusual is left to the walk, so that both can never disagree.
  */
 import { constants, zstdDecompressSync } from 'node:zlib'
-import { giveBack } from '@cis490/shared/node/give-back.ts'
-import { blockHeaderBytes, maxFrameHeader, readBlockHeader, readFrameHeader, zstdMagic } from '@cis490/shared/zstd-frame.ts'
+import { decompress, init } from '@bokuweb/zstd-wasm'
+import {
+  blockHeaderBytes,
+  type FrameHeader,
+  maxFrameHeader,
+  readBlockHeader,
+  readFrameHeader,
+  zstdMagic,
+} from '@cis490/shared/zstd-frame.ts'
 import { entryFault, isMeta } from '../core/archive-entry.ts'
 import { type Expected, judgeMeta } from '../core/episode-claim.ts'
+import { maxWindowLog } from './decode.ts'
 import { type Inspection, inspectionOf } from './inspection.ts'
 import { type PlainHeader, readPlainHeader, tarBlock } from './plain-header.ts'
 
@@ -14,6 +22,8 @@ import { type PlainHeader, readPlainHeader, tarBlock } from './plain-header.ts'
 const maxContent = 1 << 20
 /** Memory for what comes out of it, at a time. Node's own 64 KiB for each archive had the collector look at the whole heap every 500. */
 const outputBytes = 4 << 10
+/** What a block may hold at most. */
+const blockBytes = 128 << 10
 /** How far the walk looks, too. */
 const lookedAt = 256 << 10
 
@@ -21,38 +31,52 @@ const lookedAt = 256 << 10
 export function inspectSmallHead(archive: readonly Buffer[], expected: Expected): Inspection | undefined {
   const frame = (archive[0] && firstFrame(archive[0])) ?? (archive.length > 1 ? firstFrame(Buffer.concat(archive)) : undefined)
   const content = frame && contentOf(frame)
-  if (!content) return undefined
-  const found = inspectTar(content.subarray(0, lookedAt), expected)
-  giveBack(content)
-  return found
+  return content && inspectTar(content.subarray(0, lookedAt), expected)
+}
+
+interface FirstFrame {
+  readonly header: FrameHeader
+  readonly bytes: Buffer
 }
 
 /** Its bytes, by the lengths of its blocks (RFC 8878 section 3.1.1). */
-function firstFrame(archive: Buffer): Buffer | undefined {
+function firstFrame(archive: Buffer): FirstFrame | undefined {
   if (archive.length < maxFrameHeader || archive.readUInt32LE(0) !== zstdMagic) return undefined
   const header = readFrameHeader(archive.subarray(0, maxFrameHeader))
-  if (!header) return undefined
+  if (!header || header.window > 2 ** maxWindowLog) return undefined
   for (let at = header.length; at + blockHeaderBytes <= archive.length; ) {
     const block = readBlockHeader(archive.subarray(at, at + blockHeaderBytes))
     if (!block) return undefined
     at += blockHeaderBytes + block.length
     if (!block.last) continue
     const end = at + (header.checksum ? 4 : 0)
-    return end <= archive.length ? archive.subarray(0, end) : undefined
+    return end <= archive.length ? { header, bytes: archive.subarray(0, end) } : undefined
   }
   return undefined
 }
 
-function contentOf(frame: Buffer): Buffer | undefined {
+await init()
+
+/**
+ * A context of Node's would be made for each archive, and outlive it until the collector has looked at the whole heap.
+ * The other decoder is only for what both judge alike: it does not bound blocks and distances as the format wants.
+ */
+function contentOf({ header: { window, content }, bytes }: FirstFrame): Buffer | undefined {
   try {
-    return zstdDecompressSync(frame, {
-      chunkSize: outputBytes,
-      maxOutputLength: maxContent,
-      params: { [constants.ZSTD_d_windowLogMax]: 27 },
-    })
+    if (content === undefined || content > Math.min(window, blockBytes)) return contentByNode(bytes)
+    const decoded = decompress(bytes)
+    return Buffer.from(decoded.buffer, decoded.byteOffset, decoded.length)
   } catch {
     return undefined
   }
+}
+
+function contentByNode(frame: Buffer): Buffer {
+  return zstdDecompressSync(frame, {
+    chunkSize: outputBytes,
+    maxOutputLength: maxContent,
+    params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog },
+  })
 }
 
 function inspectTar(tar: Buffer, expected: Expected): Inspection | undefined {

@@ -1,4 +1,5 @@
 /** `cis490-receiver serve`: until SIGTERM or SIGINT, or until the store is in doubt. */
+import { setFlagsFromString } from 'node:v8'
 import { addCommand, type CommonOptions, exit } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
 import { messageOf } from '@cis490/shared/node/errno.ts'
@@ -15,6 +16,8 @@ export function registerServe(program: Command): void {
 }
 
 async function serve(options: CommonOptions): Promise<void> {
+  // V8 compiles to the full what was called 3000 times: with an episode a minute that takes two days, and 5 % more CPU for each until then.
+  setFlagsFromString('--invocation-count-for-turbofan=600')
   const log = makeLogger(process.stdout, 'info', undefined, true)
   const config = loadConfig(options.config, ReceiverConfig)
   const manager = takeServiceManager(log)

@@ -153,14 +153,14 @@ test('a place is taken for as long as bodies took lately, or as those that run h
   const first = times.begin()
   clock = 100
   expect(times.each).toBe(100)
-  first()
+  times.end(first)
   expect(times.each).toBe(100)
   const [quick, slow] = [times.begin(), times.begin()]
   clock = 110
-  quick()
+  times.end(quick)
   expect(times.each).toBeCloseTo(91)
   clock = 1100
   expect(times.each).toBe(1000)
-  slow()
+  times.end(slow)
   expect(times.each).toBeCloseTo(181.9)
 })

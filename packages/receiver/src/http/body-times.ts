@@ -16,16 +16,18 @@ export class BodyTimes {
     this.#clock = clock
   }
 
-  /** @returns to be called at its end */
-  begin(): () => void {
+  /** @returns when it began, to be told at its end */
+  begin(): number {
     const began = this.#clock()
     this.#running += 1
     this.#startSum += began
-    return () => {
-      this.#running -= 1
-      this.#startSum -= began
-      this.#usual += share * (this.#clock() - began - this.#usual)
-    }
+    return began
+  }
+
+  end(began: number): void {
+    this.#running -= 1
+    this.#startSum -= began
+    this.#usual += share * (this.#clock() - began - this.#usual)
   }
 
   /** Milliseconds: what was usual of late, or how long those that run have run, if that is more. */

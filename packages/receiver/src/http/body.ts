@@ -4,7 +4,6 @@ import { Refusal } from '@cis490/shared/problems.ts'
 import { tooSlow } from '../core/load.ts'
 
 export interface BodyLimits {
-  readonly maxBytes: number
   /** ms */
   readonly idle_timeout: number
   /** bytes a second */
@@ -33,6 +32,7 @@ export function bodyBytesRead(request: IncomingMessage): number {
 export function readBody(
   request: IncomingMessage,
   limits: BodyLimits,
+  maxBytes: number,
   take: (chunk: Buffer) => Promise<void> | undefined,
   signal?: AbortSignal,
 ): Promise<void> {
@@ -53,10 +53,8 @@ export function readBody(
     const onData = (chunk: Buffer) => {
       read.bytes += chunk.length
       clock.progress(performance.now())
-      if (read.bytes > limits.maxBytes)
-        return finish(
-          new Refusal('too-large', `this body may have at most ${limits.maxBytes} bytes`, { max_bytes: limits.maxBytes }),
-        )
+      if (read.bytes > maxBytes)
+        return finish(new Refusal('too-large', `this body may have at most ${maxBytes} bytes`, { max_bytes: maxBytes }))
       try {
         const wait = take(chunk)
         if (wait) pauseUntil(wait)

@@ -50,7 +50,7 @@ export async function appendBody(
   const digest = createHash('sha256')
   const take = roomWatch(taker(upload, part, body, digest), turn, ports)
   try {
-    const reading = readBody(request, { ...ports.limits, maxBytes: Number.POSITIVE_INFINITY }, take, ending)
+    const reading = readBody(request, ports.limits, Number.POSITIVE_INFINITY, take, ending)
     // Not before somebody listens: what comes and is cut before that is lost.
     body.proceed()
     await reading

@@ -173,7 +173,7 @@ async function readDer(request: IncomingMessage, response: ServerResponse, { lim
     throw new Refusal('unsupported-media-type', `send the request as ${mediaType.pkcs10}: PKCS #10 in base64`)
   if (request.headers.expect !== undefined) response.writeContinue()
   const chunks: Buffer[] = []
-  await readBody(request, { ...limits, maxBytes: maxRequestBytes }, (chunk) => {
+  await readBody(request, limits, maxRequestBytes, (chunk) => {
     chunks.push(chunk)
     return undefined
   })

@@ -31,7 +31,7 @@ export async function postHeartbeat(
     })
   proceed()
   const chunks: Buffer[] = []
-  await readBody(request, { ...ports.limits, maxBytes: maxHeartbeatBytes }, (chunk) => {
+  await readBody(request, ports.limits, maxHeartbeatBytes, (chunk) => {
     chunks.push(chunk)
     return undefined
   })

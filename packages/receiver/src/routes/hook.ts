@@ -15,7 +15,7 @@ export interface HookPorts {
 export async function forgejoHook(request: IncomingMessage, ports: HookPorts): Promise<Response> {
   if (ports.secret === undefined) throw new Refusal('not-found', 'no webhook secret is configured')
   const chunks: Buffer[] = []
-  await readBody(request, { ...ports.limits, maxBytes: maxEventBytes }, (chunk) => {
+  await readBody(request, ports.limits, maxEventBytes, (chunk) => {
     chunks.push(chunk)
     return undefined
   })

@@ -43,7 +43,7 @@ export async function putHostHealth(
     })
   proceed()
   const chunks: Buffer[] = []
-  await readBody(request, { ...ports.limits, maxBytes: maxReportBytes }, (chunk) => {
+  await readBody(request, ports.limits, maxReportBytes, (chunk) => {
     chunks.push(chunk)
     return undefined
   })

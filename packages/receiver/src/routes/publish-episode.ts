@@ -66,14 +66,16 @@ export async function publishEpisode(
   const { claim, gate, peer } = told
   if (sha256 !== claim.sha256)
     throw new Refusal('sha256-mismatch', `the ${body.bytes} bytes that arrived have another hash`, { your_sha256: claim.sha256 })
-  const stored = await ports.episodes.find(key)
-  promiseNothingInDoubt(ports)
-  if (stored) {
-    ports.metrics.duplicates.inc()
-    return already(stored, claim.sha256)
+  if (!ports.episodes.isNew(key)) {
+    const stored = await ports.episodes.find(key)
+    promiseNothingInDoubt(ports)
+    if (stored) {
+      ports.metrics.duplicates.inc()
+      return already(stored, claim.sha256)
+    }
+    const lost = await ports.episodes.findLost(key)
+    if (lost) return await bringBack(key, body, already(lost, claim.sha256), ports)
   }
-  const lost = await ports.episodes.findLost(key)
-  if (lost) return await bringBack(key, body, already(lost, claim.sha256), ports)
   const inspection = told.head ?? (await inspect(body, { ...key, stamp: claim.stamp }, ports.inspectMode))
   if (inspection.fault !== undefined) {
     // What the disk lost is not what the client sent.
@@ -107,32 +109,34 @@ function promiseNothingInDoubt(ports: PublishPorts): void {
 async function bringBack(key: EpisodeKey, body: WholeBody, lost: Stored, ports: PublishPorts): Promise<Stored> {
   await body.sync(lost.text)
   promiseNothingInDoubt(ports)
-  await orPoison(key, ports, async () => {
+  using _publishing = ports.running.publishing(key.host, key.id)
+  try {
     if (!(await ports.episodes.bringBack(key, body.path))) throw publishedElsewhere()
-  })
+  } catch (error) {
+    throw orPoison(error, ports)
+  }
   ports.log.warn({ event: 'archive-brought-back', ...key }, 'an archive that was lost was sent again and is stored again')
   return lost
 }
 
 async function link(key: EpisodeKey, body: WholeBody, receipt: Receipt, ports: PublishPorts): Promise<void> {
-  await orPoison(key, ports, async () => {
+  using _publishing = ports.running.publishing(key.host, key.id)
+  try {
     if (!(await ports.episodes.publish(key, { archive: body.path, sidecar: body.sidecarPath }))) throw publishedElsewhere()
     await ports.index.append(receipt)
-  })
+  } catch (error) {
+    throw orPoison(error, ports)
+  }
 }
 
 function publishedElsewhere(): Refusal {
   return new Refusal('upload-in-progress', 'another process published this id just now', { retry_after_s: 5 })
 }
 
-async function orPoison(key: EpisodeKey, ports: PublishPorts, act: () => Promise<void>): Promise<void> {
-  using _publishing = ports.running.publishing(key.host, key.id)
-  try {
-    await act()
-  } catch (error) {
-    if (error instanceof PublishInDoubt || ports.index.broken) ports.poison(error)
-    throw error
-  }
+/** After a failure that leaves in doubt what is on the disk, nothing is taken in any more. @returns the failure */
+function orPoison(error: unknown, ports: PublishPorts): unknown {
+  if (error instanceof PublishInDoubt || ports.index.broken) ports.poison(error)
+  return error
 }
 
 function makeReceipt(

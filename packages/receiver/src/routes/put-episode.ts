@@ -63,10 +63,10 @@ async function receive(
 ): Promise<Stored> {
   try {
     await using incoming = Incoming.create(ports.incomingFolder, ports.hashes)
-    const limits = { ...ports.limits, maxBytes: ports.limits.max_episode_size }
     await readBody(
       request,
-      limits,
+      ports.limits,
+      ports.limits.max_episode_size,
       roomWatch((chunk) => incoming.take(chunk), turn, ports),
       ports.cut,
     )

@@ -39,6 +39,6 @@ export function answerReceipt(
 /** `X-Cis490-Gate: position=87, window=100, head=<sha>`, where the stamp has a position */
 export function gateHeader(gate: Accepted, window: number): Record<string, string> {
   if (gate.position === undefined) return {}
-  const parts = [`position=${gate.position}`, `window=${window}`, gate.head && `head=${gate.head}`]
-  return { [header.gate]: parts.filter(Boolean).join(', ') }
+  const head = gate.head === undefined ? '' : `, head=${gate.head}`
+  return { [header.gate]: `position=${gate.position}, window=${window}${head}` }
 }

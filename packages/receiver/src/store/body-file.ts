@@ -61,19 +61,21 @@ export class BodyFile implements WritableFile, ReadableFile {
     return this.#call(threads.read(this.fd, into, offset, length, position))
   }
 
-  /** At once where no thread has it; else after the last. Nothing can be begun from here on. */
-  async close(): Promise<void> {
+  /** At once where no thread has it; else after the last, with a promise. Nothing can be begun from here on. */
+  close(): Promise<void> | undefined {
     const fd = this.fd
     this.#fd = undefined
-    if (this.#calls > 0) {
-      this.#idle = Promise.withResolvers()
-      await this.#idle.promise
+    if (this.#calls === 0) {
+      closeSync(fd)
+      return undefined
     }
-    closeSync(fd)
+    this.#idle = Promise.withResolvers()
+    return this.#idle.promise.then(() => closeSync(fd))
   }
 
   #call<T>(running: Promise<T>): Promise<T> {
     this.#calls += 1
-    return running.finally(this.#called)
+    running.then(this.#called, this.#called)
+    return running
   }
 }

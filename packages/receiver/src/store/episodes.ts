@@ -38,7 +38,7 @@ const mendPatienceMs = 5000
 export class Episodes implements AsyncDisposable {
   readonly #layout: StoreLayout
   /** Shelves of this process whose names, and their parents', are durable; shared by all who wait for one. */
-  readonly #shelves = new Map<string, Promise<void>>()
+  readonly #shelves = new Map<string, Promise<void> | 'made'>()
   readonly #folders: FolderSyncs
   readonly #prunes: Prunes
   readonly #mending = new Map<string, Promise<string | undefined>>()
@@ -53,6 +53,12 @@ export class Episodes implements AsyncDisposable {
     this.#folders = new FolderSyncs(openShelves)
     this.#prunes = new Prunes(layout)
     this.#onDamage = onDamage
+  }
+
+  /** Whether nothing has this id: no archive, no receipt, no act that took it out. False also where that is not known at once. */
+  isNew(key: EpisodeKey): boolean {
+    const nothingThere = !isThere(this.#layout.archive(key)) && !isThere(this.#layout.sidecar(key))
+    return nothingThere && this.#prunes.upToDate && !this.#prunes.has(key)
   }
 
   /**
@@ -98,8 +104,7 @@ export class Episodes implements AsyncDisposable {
    * @throws the system's error as long as the archive has no name, PublishInDoubt after that
    */
   async bringBack(key: EpisodeKey, archive: string): Promise<boolean> {
-    await this.#shelf(this.#layout.shelf(key))
-    await using shelf = await this.#folders.open(this.#layout.shelf(key))
+    await using shelf = await this.#openShelf(key)
     return linkNew(archive, this.#layout.archive(key)) && (await this.#named(key, shelf))
   }
 
@@ -144,10 +149,9 @@ export class Episodes implements AsyncDisposable {
    * @throws the system's error as long as the archive has no name, PublishInDoubt after that
    */
   async publish(key: EpisodeKey, from: { archive: string; sidecar: string }): Promise<boolean> {
-    await this.#shelf(this.#layout.shelf(key))
     // Opened before anything has a name: afterwards nothing but the disk itself may fail.
-    await using shelf = await this.#folders.open(this.#layout.shelf(key))
-    if (!(await this.#linkSidecar(key, from.sidecar))) return false
+    await using shelf = await this.#openShelf(key)
+    if (!linkNew(from.sidecar, this.#layout.sidecar(key)) && !(await this.#linkOverTrace(key, from.sidecar))) return false
     try {
       if (!linkNew(from.archive, this.#layout.archive(key))) return false
     } catch (error) {
@@ -167,16 +171,25 @@ export class Episodes implements AsyncDisposable {
   }
 
   /** A folder that is there already may have been made a moment ago by another upload, or before a crash: its name is synced all the same, once. */
-  #shelf(path: string): Promise<void> {
+  #openShelf(key: EpisodeKey): OpenFolder | Promise<OpenFolder> {
+    const path = this.#layout.shelf(key)
     const known = this.#shelves.get(path)
-    if (known) return known
-    const made = this.#makeShelf(path)
-    this.#shelves.set(path, made)
-    made.catch(() => this.#shelves.delete(path))
-    return made
+    if (known === 'made') return this.#folders.open(path)
+    const making = known ?? this.#makeShelf(path)
+    return making.then(() => this.#folders.open(path))
   }
 
-  async #makeShelf(path: string): Promise<void> {
+  #makeShelf(path: string): Promise<void> {
+    const making = this.#makeFolder(path)
+    this.#shelves.set(path, making)
+    making.then(
+      () => this.#shelves.set(path, 'made'),
+      () => this.#shelves.delete(path),
+    )
+    return making
+  }
+
+  async #makeFolder(path: string): Promise<void> {
     await makeDir(path, 0o750, async () => undefined)
     await Promise.all([dirname(path), this.#layout.episodes].map((folder) => this.#folders.sync(folder)))
   }
@@ -185,11 +198,10 @@ export class Episodes implements AsyncDisposable {
     await this.#folders[Symbol.asyncDispose]()
   }
 
-  async #linkSidecar(key: EpisodeKey, from: string): Promise<boolean> {
+  /** A sidecar has the name. Without a row it was left by a failure between the two links; nobody was promised anything. */
+  async #linkOverTrace(key: EpisodeKey, from: string): Promise<boolean> {
     const sidecar = this.#layout.sidecar(key)
-    if (linkNew(from, sidecar)) return true
     if (isThere(this.#layout.archive(key)) || (await this.#prunes.find(key)) || (await this.findLost(key))) return false
-    // Without a row it was left by a failure between the two links; nobody was promised anything.
     await removeFile(sidecar)
     return linkNew(from, sidecar)
   }

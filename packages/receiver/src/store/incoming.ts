@@ -3,7 +3,6 @@ import { createHash, randomUUID } from 'node:crypto'
 import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { atOnceBytes, removeFile, syncPlain, writeNew } from '@cis490/shared/node/durable.ts'
-import { isErrno } from '@cis490/shared/node/errno.ts'
 import { giveBack } from '@cis490/shared/node/give-back.ts'
 import { BodyFile } from './body-file.ts'
 import { BodyWriter } from './body-writer.ts'
@@ -26,6 +25,7 @@ export class Incoming implements AsyncDisposable {
   #syncedTo = 0
   #syncing: Promise<void> | undefined
   #synced: Promise<void> | undefined
+  #onDisk = false
 
   private constructor(path: string, file: BodyFile, hashes: HashPool) {
     this.path = path
@@ -107,7 +107,8 @@ export class Incoming implements AsyncDisposable {
 
   /** Resolves when the bytes are on the disk. Once: a failed sync is never tried again. */
   onDisk(): Promise<void> {
-    this.#synced ??= this.#syncAll()
+    if (this.#synced) return this.#synced
+    this.#synced = this.#syncAll()
     this.#synced.catch(() => undefined)
     return this.#synced
   }
@@ -117,15 +118,16 @@ export class Incoming implements AsyncDisposable {
     await this.#syncing
     if (this.#writer.failure !== undefined) throw this.#writer.failure
     if (this.#following) requireLength(this.#file.fd, this.#bytes)
+    this.#onDisk = true
   }
 
   /** Makes the bytes and the sidecar durable, under their temporary names. */
   async sync(sidecar: string): Promise<void> {
     try {
       // The sidecar is there before the bytes are synced: made meanwhile it might have to wait for a block of the folder.
-      await writeNew(this.sidecarPath, sidecar, 0o640, async (fd) => {
+      await writeNew(this.sidecarPath, sidecar, 0o640, (fd) => {
         void this.onDisk()
-        await syncPlain(fd)
+        return syncPlain(fd)
       })
     } finally {
       // Both have ended before anything is taken away: a sidecar still being written would outlive the clean-up.
@@ -135,25 +137,33 @@ export class Incoming implements AsyncDisposable {
 
   /** Removes whatever still has a temporary name. Never throws: the episode may be stored by now, and what stays is removed at the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#writer.end()
-    await Promise.allSettled([this.#syncing, this.#synced, this.#following?.detach()])
-    this.#following?.forget()
-    const closed = this.#file.close()
-    await Promise.allSettled([closed, this.#removeName(this.path), this.#removeName(this.sidecarPath)])
+    const small = !this.#writer.large && this.#bytes <= atOnceBytes
+    if (!this.#onDisk || !small) {
+      await this.#writer.end()
+      await Promise.allSettled([this.#syncing, this.#synced, this.#following?.detach()])
+      this.#following?.forget()
+    }
+    if (small) this.#clearAtOnce()
+    else await Promise.allSettled([this.#close(), removeFile(this.path), removeFile(this.sidecarPath)])
   }
 
-  /** At once where no large body loses its last name by it. */
-  async #removeName(path: string): Promise<void> {
-    if (this.#bytes > atOnceBytes) await removeFile(path)
-    else removeAtOnce(path)
+  /** No large body loses its last name by it, and no thread has the file any more. */
+  #clearAtOnce(): void {
+    attempt(() => void this.#file.close()?.catch(() => undefined))
+    attempt(() => unlinkSync(this.path))
+    attempt(() => unlinkSync(this.sidecarPath))
+  }
+
+  async #close(): Promise<void> {
+    await this.#file.close()
   }
 }
 
-function removeAtOnce(path: string): void {
+function attempt(act: () => void): void {
   try {
-    unlinkSync(path)
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error
+    act()
+  } catch {
+    // What stays is removed at the next start.
   }
 }
 

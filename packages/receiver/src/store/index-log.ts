@@ -29,9 +29,9 @@ export class IndexLog implements AsyncDisposable {
     return new IndexLog(journal, typeof seq === 'number' ? seq : await countLines(path), lineHash(lastBytes))
   }
 
-  /** Resolves when the row is durable. */
-  async append(receipt: Receipt): Promise<void> {
-    await this.#journal.appendLate(() => {
+  /** Resolves, with the row as written, when it is durable. */
+  append(receipt: Receipt): Promise<string> {
+    return this.#journal.appendLate(() => {
       const line = JSON.stringify({ ...receipt, seq: this.#seq + 1, prev: this.#prev })
       this.#seq += 1
       this.#prev = lineHash(line)

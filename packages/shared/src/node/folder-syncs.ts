@@ -16,21 +16,11 @@ export class FolderSyncs implements AsyncDisposable {
   }
 
   /** Opened before a name is given, so that nothing but the disk itself can keep it from being synced. The caller disposes of it. */
-  async open(path: string): Promise<OpenFolder> {
-    const folder = this.#folders.get(path) ?? new Folder(path)
+  open(path: string): OpenFolder | Promise<OpenFolder> {
+    const folder = this.#folders.get(path) ?? new Folder(path, this.#unused)
     this.#folders.delete(path)
     this.#folders.set(path, folder)
-    folder.users += 1
-    try {
-      await folder.opened
-    } catch (error) {
-      await this.#release(path, folder)
-      throw error
-    }
-    return {
-      sync: () => folder.sync(),
-      [Symbol.asyncDispose]: () => this.#release(path, folder),
-    }
+    return folder.use()
   }
 
   /** Resolves when every name that was given in the folder before the call is durable. */
@@ -39,22 +29,25 @@ export class FolderSyncs implements AsyncDisposable {
     await folder.sync()
   }
 
-  async #release(path: string, folder: Folder): Promise<void> {
-    folder.users -= 1
-    if (folder.users > 0) return
-    if (folder.failed || this.#mostKept === 0) await this.#close(path, folder)
-    if (this.#folders.size <= this.#mostKept) return
-    for (const [other, unused] of this.#folders) if (unused.users === 0) return await this.#close(other, unused)
+  readonly #unused = (folder: Folder): Promise<void> => {
+    const stays = !folder.failed && this.#mostKept > 0 && this.#folders.size <= this.#mostKept
+    return stays ? nothing : this.#tidy(folder)
   }
 
-  async #close(path: string, folder: Folder): Promise<void> {
-    if (this.#folders.get(path) === folder) this.#folders.delete(path)
+  async #tidy(folder: Folder): Promise<void> {
+    if (folder.failed || this.#mostKept === 0) await this.#close(folder)
+    if (this.#folders.size <= this.#mostKept) return
+    for (const unused of this.#folders.values()) if (unused.users === 0) return await this.#close(unused)
+  }
+
+  async #close(folder: Folder): Promise<void> {
+    if (this.#folders.get(folder.path) === folder) this.#folders.delete(folder.path)
     await folder.close()
   }
 
   /** Nobody uses a folder any more. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#folders].map(([path, folder]) => this.#close(path, folder)))
+    await Promise.all([...this.#folders.values()].map((folder) => this.#close(folder)))
   }
 }
 
@@ -63,18 +56,51 @@ export interface OpenFolder extends AsyncDisposable {
   sync(): Promise<void>
 }
 
-class Folder {
-  readonly opened: Promise<FileHandle>
+const nothing = Promise.resolve()
+
+class Folder implements OpenFolder {
+  readonly path: string
   users = 0
   failed = false
+  readonly #opening: Promise<FileHandle>
+  readonly #unused: (folder: Folder) => Promise<void>
+  #file: FileHandle | undefined
   #last: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
 
-  constructor(path: string) {
-    this.opened = open(path, constants.O_RDONLY | constants.O_DIRECTORY)
-    this.opened.catch(() => {
-      this.failed = true
-    })
+  constructor(path: string, unused: (folder: Folder) => Promise<void>) {
+    this.path = path
+    this.#unused = unused
+    this.#opening = open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+    this.#opening.then(
+      (file) => {
+        this.#file = file
+      },
+      () => {
+        this.failed = true
+      },
+    )
+  }
+
+  /** One more who disposes of it. @returns a promise while it is being opened */
+  use(): Folder | Promise<Folder> {
+    this.users += 1
+    return this.#file ? this : this.#whenOpen()
+  }
+
+  async #whenOpen(): Promise<Folder> {
+    try {
+      await this.#opening
+      return this
+    } catch (error) {
+      await this[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.users -= 1
+    return this.users > 0 ? nothing : this.#unused(this)
   }
 
   /** After a failed sync nothing is believed that this handle says: all who are in line fail with it. */
@@ -85,7 +111,7 @@ class Folder {
   }
 
   async #begin(): Promise<void> {
-    const file = await this.opened
+    const file = await this.#opening
     // From here on who comes has to wait for the next one.
     this.#next = undefined
     try {
@@ -97,6 +123,6 @@ class Folder {
   }
 
   async close(): Promise<void> {
-    await (await this.opened.catch(() => undefined))?.close()
+    await (await this.#opening.catch(() => undefined))?.close()
   }
 }

@@ -63,8 +63,8 @@ export const receiverMutants: readonly Mutant[] = [
     name: 'no-sidecar',
     breaks: 'the receipt is not written before the archive gets its name',
     file: `${receiver}/store/episodes.ts`,
-    find: 'if (linkNew(from, sidecar)) return true',
-    replace: 'if (from.length > 0) return true',
+    find: 'if (!linkNew(from.sidecar, this.#layout.sidecar(key)) && ',
+    replace: 'if (from.sidecar === "" && ',
     tries: [{ scenario: 'put', form: 'kill' }],
   },
   {

@@ -5,6 +5,7 @@ import { UserError } from '@cis490/shared/node/cli.ts'
 import { readSecret } from '@cis490/shared/node/config-file.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import type { SelfLook } from '@cis490/shared/self-look.ts'
+import { loadDecoder } from './archive/small-head.ts'
 import { Bundles } from './bundles/bundles.ts'
 import type { ReceiverConfig } from './config.ts'
 import { VersionGate } from './forge/version-gate.ts'
@@ -88,6 +89,7 @@ export async function startReceiver(
   )
   await recoverStore(layout, index, log)
   const hashes = stack.use(openHashing(log))
+  void loadDecoder()
   const uploads = stack.use(await openUploads(layout, config.limits.upload_max_age, hashes, log))
   const rejects = stack.use(await RejectLog.open(layout.rejects))
   const reports = stack.use(await Reports.open(layout))

@@ -358,10 +358,12 @@ describe('without a forge in the configuration', () => {
     repo.commit(2)
     const path = join(folder, 'worktree')
     repo.run('worktree', 'add', '--quiet', '--detach', path)
-    const history = await start({ forgejo_url: '', repo_path: path })
-    const head = repo.commit()
-    await refresh(history)
-    expect(history.current().window?.head).toBe(head)
+    for (const repo_path of [path, join(repo.path, '.git/worktrees/worktree')]) {
+      const history = await start({ forgejo_url: '', repo_path })
+      const head = repo.commit()
+      await refresh(history)
+      expect(history.current().window?.head).toBe(head)
+    }
   })
 
   it('keeps its set when the clone goes away', async () => {

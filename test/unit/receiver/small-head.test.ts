@@ -4,17 +4,19 @@ import { join } from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
 import { EpisodeId, HostName } from '@cis490/shared/ids.ts'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { decode } from '../../../packages/receiver/src/archive/decode.ts'
 import { NotZstd } from '../../../packages/receiver/src/archive/frames.ts'
 import { type Inspection, Walk } from '../../../packages/receiver/src/archive/inspect.ts'
-import { inspectSmallHead } from '../../../packages/receiver/src/archive/small-head.ts'
+import { inspectSmallHead, loadDecoder } from '../../../packages/receiver/src/archive/small-head.ts'
 import { type Entry, episode, metaText, skippableFrame, tarOf } from '../../support/archives.ts'
 import { scratchDir } from '../../support/scratch.ts'
 
 const id = EpisodeId.parse('ep-1')
 const commit = '0123456789abcdef0123456789abcdef01234567'
 const expected = { id, host: HostName.parse('lab-07'), stamp: commit }
+
+beforeAll(loadDecoder)
 
 async function walked(path: string, bytes: Buffer): Promise<Inspection> {
   writeFileSync(path, bytes)

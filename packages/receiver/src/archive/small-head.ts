@@ -22,6 +22,8 @@ import { type PlainHeader, readPlainHeader, tarBlock } from './plain-header.ts'
 const maxContent = 1 << 20
 /** Memory for what comes out of it, at a time. Node's own 64 KiB for each archive had the collector look at the whole heap every 500. */
 const outputBytes = 4 << 10
+/** Of the frame header's first byte (RFC 8878 section 3.1.1.1.1.4). */
+const reservedBit = 0x08
 /** What a block may hold at most. */
 const blockBytes = 128 << 10
 /** How far the walk looks, too. */
@@ -42,6 +44,7 @@ interface FirstFrame {
 /** Its bytes, by the lengths of its blocks (RFC 8878 section 3.1.1). */
 function firstFrame(archive: Buffer): FirstFrame | undefined {
   if (archive.length < maxFrameHeader || archive.readUInt32LE(0) !== zstdMagic) return undefined
+  if (((archive[4] as number) & reservedBit) !== 0) return undefined
   const header = readFrameHeader(archive.subarray(0, maxFrameHeader))
   if (!header || header.window > 2 ** maxWindowLog) return undefined
   for (let at = header.length; at + blockHeaderBytes <= archive.length; ) {
@@ -55,7 +58,17 @@ function firstFrame(archive: Buffer): FirstFrame | undefined {
   return undefined
 }
 
-await init()
+let loaded = false
+
+/** Begins to load the quick decoder. Until it is there, and where WebAssembly cannot be had, Node's does its work. */
+export async function loadDecoder(): Promise<void> {
+  try {
+    await init()
+    loaded = true
+  } catch {
+    // Nothing but time is lost.
+  }
+}
 
 /**
  * A context of Node's would be made for each archive, and outlive it until the collector has looked at the whole heap.
@@ -63,7 +76,7 @@ await init()
  */
 function contentOf({ header: { window, content }, bytes }: FirstFrame): Buffer | undefined {
   try {
-    if (content === undefined || content > Math.min(window, blockBytes)) return contentByNode(bytes)
+    if (!loaded || content === undefined || content > Math.min(window, blockBytes)) return contentByNode(bytes)
     const decoded = decompress(bytes)
     return Buffer.from(decoded.buffer, decoded.byteOffset, decoded.length)
   } catch {

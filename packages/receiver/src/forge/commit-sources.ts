@@ -12,7 +12,7 @@ import { refMarks } from './ref-marks.ts'
 export interface CommitSet {
   readonly window: CommitWindow
   readonly source: GateSource
-  /** Epoch milliseconds of the last answer that confirmed this set. */
+  /** Epoch milliseconds of the last answer that confirmed this set, or of the last look that found the clone as it was. */
   readonly fetchedAt: number
   /** Epoch milliseconds of the last complete list. */
   readonly listedAt: number

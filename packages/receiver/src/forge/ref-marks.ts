@@ -7,13 +7,15 @@ const common = ['HEAD', 'packed-refs', 'shallow', 'reftable/tables.list']
 
 /**
  * @param clone the real path of a checkout or of a bare repository
- * @returns a text that differs after each change; undefined where the branch is kept elsewhere and git has to be asked
+ * @returns a text that differs after each move of the branch; undefined where it is kept elsewhere and git has to be asked.
+ * What else changes a history (grafts, replaced or damaged objects) is not in it.
  */
 export function refMarks(clone: string, branch: string): string | undefined {
   const inside = statSync(join(clone, '.git'), { throwIfNoEntry: false })
-  // A file there leads to the names of another folder.
+  // A file there leads to the names of another folder, as `commondir` does.
   if (inside && !inside.isDirectory()) return undefined
   const folder = inside ? join(clone, '.git') : clone
+  if (statSync(join(folder, 'commondir'), { throwIfNoEntry: false })) return undefined
   const branches = [`refs/heads/${branch}`, `refs/remotes/origin/${branch}`].map((name) => join(folder, name))
   const marks = [...common.map((name) => markOf(join(folder, name))), ...branches.map(markOf)]
   return marks[0] === '' || branches.some(leadsOn) ? undefined : marks.join(' ')

@@ -73,6 +73,7 @@ export class BodyFile implements WritableFile, ReadableFile {
     return this.#idle.promise.then(() => closeSync(fd))
   }
 
+  /** Whoever asked hears of a failure; here it only counts that it is over. */
   #call<T>(running: Promise<T>): Promise<T> {
     this.#calls += 1
     running.then(this.#called, this.#called)

@@ -122,7 +122,8 @@ class Folder implements OpenFolder {
     }
   }
 
+  /** Never throws: what became of a handle that only reads says nothing of the names, and would hide what a failed sync said. */
   async close(): Promise<void> {
-    await (await this.#opening.catch(() => undefined))?.close()
+    await (await this.#opening.catch(() => undefined))?.close().catch(() => undefined)
   }
 }

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FolderSyncs } from '@cis490/shared/node/folder-syncs.ts'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { scratchDir } from '../../../support/scratch.ts'
 
 interface Counted extends Disposable {
@@ -99,17 +99,26 @@ test('after a failed sync all who are in line fail with it, and none of theirs i
 })
 
 test('a folder that cannot be closed after a failed sync does not hide what the sync said', async () => {
-  using syncs = await countSyncs()
-  await using folders = new FolderSyncs(4)
   await using probe = await open('/proc/self/exe', 'r')
-  const close = vi.spyOn(Object.getPrototypeOf(probe) as { close(): Promise<void> }, 'close')
-  const asked = folders.sync(scratchDir())
-  await syncs.hangs(1)
-  close.mockImplementationOnce(() => Promise.reject(new Error('no close')))
-  syncs.end(1, new Error('the disk is broken'))
-  await expect(asked).rejects.toThrow(/^the disk is broken$/)
-  expect(close).toHaveBeenCalledOnce()
-  close.mockRestore()
+  const prototype = Object.getPrototypeOf(probe) as { sync(): Promise<void> }
+  const { sync } = prototype
+  const refused: (() => Promise<void>)[] = []
+  prototype.sync = function (this: { close(): Promise<void> }) {
+    const { close } = this
+    this.close = () => {
+      refused.push(() => close.call(this))
+      return Promise.reject(new Error('no close'))
+    }
+    return Promise.reject(new Error('the disk is broken'))
+  }
+  try {
+    await using folders = new FolderSyncs(4)
+    await expect(folders.sync(scratchDir())).rejects.toThrow(/^the disk is broken$/)
+    expect(refused).toHaveLength(1)
+  } finally {
+    prototype.sync = sync
+    for (const close of refused) await close()
+  }
 })
 
 test('a folder that is not there is told, and found once it is', async () => {

@@ -54,6 +54,16 @@ test('the id of a pruned episode whose row is gone too is not given again: its r
   expect(existsSync(layout.archive(key))).toBe(false)
 })
 
+test('the id of a pruned episode is not new, even where its receipt is gone too', async () => {
+  const { layout } = new TestStore()
+  const key = { id: EpisodeId.parse('ep-1'), host: HostName.parse('lab-07') }
+  const episodes = new Episodes(layout)
+  expect(episodes.isNew(key)).toBe(true)
+  const pruned: PruneRow = { ...key, at: '', sha256: Sha256.parse('a'.repeat(64)), bytes: 10, by: 'me', reason: 'full' }
+  writeFileSync(layout.prunes, `${JSON.stringify(pruned)}\n`)
+  expect(episodes.isNew(key)).toBe(false)
+})
+
 async function twoEpisodes(): Promise<TestStore> {
   const store = new TestStore()
   for (const id of ['ep-1', 'ep-2']) await store.put(id)

@@ -31,7 +31,7 @@ export class FolderSyncs implements AsyncDisposable {
 
   readonly #unused = (folder: Folder): Promise<void> => {
     const stays = !folder.failed && this.#mostKept > 0 && this.#folders.size <= this.#mostKept
-    return stays ? nothing : this.#tidy(folder)
+    return stays ? atOnce : this.#tidy(folder)
   }
 
   async #tidy(folder: Folder): Promise<void> {
@@ -56,7 +56,7 @@ export interface OpenFolder extends AsyncDisposable {
   sync(): Promise<void>
 }
 
-const nothing = Promise.resolve()
+const atOnce = Promise.resolve()
 
 class Folder implements OpenFolder {
   readonly path: string
@@ -100,7 +100,7 @@ class Folder implements OpenFolder {
 
   [Symbol.asyncDispose](): Promise<void> {
     this.users -= 1
-    return this.users > 0 ? nothing : this.#unused(this)
+    return this.users > 0 ? atOnce : this.#unused(this)
   }
 
   /** After a failed sync nothing is believed that this handle says: all who are in line fail with it. */

@@ -92,7 +92,7 @@ export async function startReceiver(
   void loadDecoder()
   const uploads = stack.use(await openUploads(layout, config.limits.upload_max_age, hashes, log))
   const rejects = stack.use(await RejectLog.open(layout.rejects))
-  const reports = stack.use(await Reports.open(layout))
+  const reports = stack.use(await Reports.open(layout, log))
   const gate = stack.use(await VersionGate.start(config.version_gate, config.state_dir, log))
   if (serves === 'hosts') stack.use(await EventLog.open(layout))
 

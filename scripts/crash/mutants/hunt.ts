@@ -49,8 +49,10 @@ async function hunt(mutant: Mutant, jobs: number, density: Density, seed: number
   await using bench = await makeBench(jobs, (folder) => mutantTree(repository, folder, mutant))
   const leftOut: string[] = []
   let points = 0
+  const scenarios = [...new Set(mutant.tries.map(({ scenario }) => scenario))]
+  const rehearsed = await prepareAll(bench, scenarios)
   for (const { scenario, form } of mutant.tries) {
-    const [prepared] = await prepareAll(bench, [scenario])
+    const prepared = rehearsed.find((one) => one.scenario.name === scenario)
     if (!prepared) continue
     const found = prepared.findings[0]
     if (found) return { mutant, by: { form: 'without a fault', point: '', ...found }, points, leftOut }

@@ -25,10 +25,21 @@ export const receiverMutants: readonly Mutant[] = [
     tries: [{ scenario: 'upload', form: 'ext4' }],
   },
   {
-    name: 'no-shared-folder-sync',
-    breaks: 'the sync of a folder that several wait for is left out',
-    file: `${shared}/folder-syncs.ts`,
-    find: 'await file.sync()',
+    name: 'report-journal-unsynced',
+    breaks: 'a report is acknowledged before the row of the journal is durable that it rests on',
+    file: `${receiver}/store/report-section.ts`,
+    find: 'await this.#journal.append(',
+    replace: 'void this.#journal.append(',
+    tries: [
+      { scenario: 'report', form: 'ext4' },
+      { scenario: 'report', form: 'xfs' },
+    ],
+  },
+  {
+    name: 'report-journal-gone-early',
+    breaks: 'a section of the journal goes before the reports that it holds are synced in their place',
+    file: `${receiver}/store/report-journal.ts`,
+    find: 'await this.#syncReports(section.hosts)',
     replace: 'await Promise.resolve()',
     tries: [
       { scenario: 'report', form: 'ext4' },
@@ -36,11 +47,11 @@ export const receiverMutants: readonly Mutant[] = [
     ],
   },
   {
-    name: 'earlier-folder-sync-believed',
-    breaks: 'the sync of a folder that began before a name was given is taken for one of that name',
-    file: `${shared}/folder-syncs.ts`,
-    find: '    this.#next = undefined\n',
-    replace: '',
+    name: 'report-journal-unread',
+    breaks: 'the start takes the journal of reports away without showing what only it holds',
+    file: `${receiver}/store/recover-reports.ts`,
+    find: 'await inParallel(reports, atOnce,',
+    replace: 'await inParallel([], atOnce,',
     tries: [
       { scenario: 'report', form: 'ext4' },
       { scenario: 'report', form: 'xfs' },

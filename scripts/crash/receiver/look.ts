@@ -24,6 +24,7 @@ const expectedFiles = [
   /^admin\.sock$/,
   /^events\/[^/]+\.jsonl$/,
   /^host-health\/[^/]+\.json$/,
+  /^report-journal\/\d+\.jsonl$/,
   /^episodes\/[^/]+\/[0-9a-f]{2}\/[^/]+(\.tar\.zst|\.json)$/,
 ]
 

@@ -1,4 +1,4 @@
-/** Reports of two hosts: each newer one replaces the one before, an older one changes nothing. */
+/** Reports of a host: each newer one replaces the one before, an older one changes nothing, and a receiver that stops takes its journal of them away. */
 import { hostHealthPath } from '@cis490/shared/protocol.ts'
 import { checkReceiver } from '../receiver/check.ts'
 import { type Client, clientHost } from '../receiver/client.ts'
@@ -37,14 +37,16 @@ export const reportScenario: Scenario = {
     await prepareBodies(place, [])
     await withReceiver(place, async () => undefined)
   },
-  work: (place, tell, begin) =>
-    withReceiver(place, async (client) => {
+  async work(place, tell, begin) {
+    await withReceiver(place, async (client) => {
       begin()
       for (const sequence of [1, 2, 3]) await report(client, sequence, tell, 204)
       // Ignored, unless what came before it was refused for a fault.
       await report(client, 2, tell, [200, 204])
       await report(client, 4, tell, 204)
-    }),
+    })
+    await withReceiver(place, (client) => report(client, 5, tell, 204))
+  },
   restart: (place) => withReceiver(place, async () => undefined),
   check: (place, checked) => checkReceiver(place, checked, { look, again: (_, client, tell) => report(client, 9, tell, 204) }),
 }

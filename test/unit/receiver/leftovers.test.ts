@@ -18,7 +18,7 @@ test('half a report goes, the report before it stays', async () => {
   mkdirSync(layout.reports)
   writeFileSync(report, '{"sequence":1}')
   writeFileSync(`${report}.tmp`, '{"sequ')
-  await Reports.open(layout)
+  await Reports.open(layout, capturedLog().log)
   expect(existsSync(`${report}.tmp`)).toBe(false)
   expect(readFileSync(report, 'utf8')).toBe('{"sequence":1}')
 })

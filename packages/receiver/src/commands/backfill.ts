@@ -1,13 +1,13 @@
 /** `cis490-receiver backfill`: rows for episodes that lie in the store without one; `--adopt DIR` takes over an older store. */
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, open } from 'node:fs/promises'
+import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { counted } from '@cis490/shared/counted.ts'
 import { HostName } from '@cis490/shared/ids.ts'
 import { addCommand, type CommonOptions, exit, printJson, UserError } from '@cis490/shared/node/cli.ts'
 import { loadConfig } from '@cis490/shared/node/config-file.ts'
-import { makeDir, removeFile, syncDir, writeNew } from '@cis490/shared/node/durable.ts'
+import { makeDir, removeFile, syncDir, syncFile, writeNew } from '@cis490/shared/node/durable.ts'
 import { takeLock } from '@cis490/shared/node/process-lock.ts'
 import { makeProgress } from '@cis490/shared/node/progress.ts'
 import { encodeReceipt, type Receipt } from '@cis490/shared/receipt.ts'
@@ -126,11 +126,6 @@ async function adoptOne(
     await removeFile(from.archive)
     await removeFile(from.sidecar)
   }
-}
-
-async function syncFile(path: string): Promise<void> {
-  await using file = await open(path, 'r+')
-  await file.sync()
 }
 
 function describe(done: Backfilled): string {

@@ -20,6 +20,7 @@
  *       taints.jsonl                      what is known to be wrong with stored episodes; append only
  *       taints.lock                       held by the command that writes it
  *       host-health/<host>.json           the last report, the bytes as sent
+ *       report-journal/<n>.jsonl          reports whose own files are not synced yet
  *       heartbeats.jsonl                  a row a heartbeat; written in batches, not synced
  *       gate-cache.json                   last good commit set
  *       events/receiver.jsonl             when the receiver was there
@@ -85,6 +86,9 @@ export class StoreLayout {
   }
   get taintsLock(): string {
     return join(this.root, 'taints.lock')
+  }
+  get reportJournal(): string {
+    return join(this.root, 'report-journal')
   }
   get heartbeats(): string {
     return join(this.root, 'heartbeats.jsonl')

@@ -3,11 +3,12 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HostName, timestamp } from '@cis490/shared/ids.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
-import { makeDir, removeFile, replaceFile } from '@cis490/shared/node/durable.ts'
+import { makeDir, removeFile } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
-import { FolderSyncs } from '@cis490/shared/node/folder-syncs.ts'
-import { endOfTurn } from '@cis490/shared/node/loop-turn.ts'
+import type { Logger } from '@cis490/shared/node/log.ts'
+import { inOrder, type Report } from '../core/report-order.ts'
 import type { StoreLayout } from './layout.ts'
+import { ReportJournal } from './report-journal.ts'
 
 export interface StoredReport {
   readonly received_at: string
@@ -16,8 +17,6 @@ export interface StoredReport {
 }
 
 const maxEpoch = 128
-
-type Report = Readonly<Record<string, unknown>>
 
 interface Waiting {
   readonly bytes: Buffer
@@ -32,17 +31,19 @@ export class Reports implements AsyncDisposable {
   readonly #waiting = new Map<HostName, Waiting[]>()
   /** What the stored report of a host says of its order: nobody else writes these files. */
   readonly #marks = new Map<HostName, Report>()
-  readonly #folder = new FolderSyncs(1)
+  readonly #journal: ReportJournal
 
-  private constructor(layout: StoreLayout) {
+  private constructor(layout: StoreLayout, journal: ReportJournal) {
     this.#layout = layout
+    this.#journal = journal
   }
 
-  static async open(layout: StoreLayout): Promise<Reports> {
+  /** The caller holds the lock of the store. */
+  static async open(layout: StoreLayout, log: Logger, journalBytes?: number): Promise<Reports> {
     await makeDir(layout.reports)
     // Left by a crash inside of a replacement; the report before it is whole.
     for (const name of await readdir(layout.reports)) if (name.endsWith('.tmp')) await removeFile(join(layout.reports, name))
-    return new Reports(layout)
+    return new Reports(layout, await ReportJournal.open(layout, log, journalBytes))
   }
 
   /** @returns the stored sequence when the report is an older one of the same state folder and was ignored */
@@ -78,15 +79,9 @@ export class Reports implements AsyncDisposable {
     if (!left) return answers
     // What is there after a failure, only the file itself tells.
     this.#marks.delete(host)
-    await replaceFile(this.#layout.report(host), left.bytes, 0o640, (folder) => this.#syncLate(folder))
+    await this.#journal.write(host, left.bytes)
     this.#remember(host, left.report)
     return answers
-  }
-
-  /** All who are renamed in one turn of the loop share the sync, not only those who come while another one runs. */
-  async #syncLate(folder: string): Promise<void> {
-    await endOfTurn()
-    await this.#folder.sync(folder)
   }
 
   async read(host: HostName): Promise<Buffer | undefined> {
@@ -105,7 +100,7 @@ export class Reports implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#folder[Symbol.asyncDispose]()
+    await this.#journal[Symbol.asyncDispose]()
   }
 
   async readAll(now: number, only?: HostName): Promise<Record<string, StoredReport>> {
@@ -120,29 +115,4 @@ export class Reports implements AsyncDisposable {
     }
     return hosts
   }
-}
-
-/**
- * Reports that came one after the other.
- * @returns the place of the one that is left, unless none is newer; and for each that is ignored the sequence that was there
- */
-export function inOrder(before: Report | undefined, reports: readonly Report[]) {
-  let known = before
-  let last: number | undefined
-  const answers = reports.map((report, place) => {
-    const newer = staleSequence(known, report)
-    if (newer !== undefined) return newer
-    known = report
-    last = place
-    return undefined
-  })
-  return { last, answers }
-}
-
-/** An older report is one of the same epoch with a lower sequence; anything else gets through. */
-export function staleSequence(stored: Report | undefined, incoming: Report): number | undefined {
-  if (!stored || typeof stored['report_epoch'] !== 'string' || stored['report_epoch'] !== incoming['report_epoch'])
-    return undefined
-  const [have, got] = [stored['sequence'], incoming['sequence']]
-  return Number.isInteger(have) && Number.isInteger(got) && (got as number) < (have as number) ? (have as number) : undefined
 }

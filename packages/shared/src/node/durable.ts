@@ -1,9 +1,9 @@
 /**
- * The one place that renames and links. Each function returns only when its effect would survive a power cut.
+ * The one place that renames and links. Each function but `showFile` and `linkNew` returns only when its effect would survive a power cut.
  * Names and small files change in memory: at once, a tenth of what it takes to hand that to another thread and to wake up for the answer.
  * Only what waits for the disk goes there: syncing, and freeing the blocks of a large file.
  */
-import { closeSync, constants, fsync, linkSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, constants, fsync, linkSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
@@ -26,6 +26,12 @@ async function syncLate(fd: number): Promise<void> {
 export async function syncDir(path: string): Promise<void> {
   await using dir = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
   await dir.sync()
+}
+
+/** Makes bytes of a file durable that were written by whatever handle. */
+export async function syncFile(path: string): Promise<void> {
+  await using file = await open(path, 'r')
+  await file.sync()
 }
 
 /**
@@ -118,6 +124,24 @@ export async function replaceFile(path: string, bytes: Uint8Array | string, mode
   } catch (error) {
     await unlink(temp).catch(() => undefined)
     throw error
+  }
+}
+
+/**
+ * Replaces a whole file for who reads it, and returns before that is durable: for bytes that are kept elsewhere until `syncFile` and
+ * `syncDir` have made them so here. One writer a path.
+ */
+export function showFile(path: string, bytes: Uint8Array, mode = 0o640): void {
+  const temp = `${path}.tmp`
+  const fd = openSync(temp, 'w', mode)
+  try {
+    writeAtOnce(fd, bytes)
+    renameSync(temp, path)
+  } catch (error) {
+    rmSync(temp, { force: true })
+    throw error
+  } finally {
+    closeSync(fd)
   }
 }
 

@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { inParallel } from '@cis490/shared/in-parallel.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
 import { makeDir, moveOver, removeFile, syncDir, writeNew } from '@cis490/shared/node/durable.ts'
 import type { IndexRow } from '@cis490/shared/receipt.ts'
@@ -41,7 +42,7 @@ export async function carryEpisodes(
     looked += cargo.bytes ?? 0
     onBytes(looked)
   }
-  await inParallel(cargoes(indexPath), carry)
+  await inParallel(cargoes(indexPath), atOnce, carry)
   // Names are durable before an index speaks of them.
   for (const folder of new Set([...shelves, ...[...shelves].map(dirname), to.episodes, to.root])) await syncDir(folder)
   return done
@@ -108,19 +109,6 @@ async function carryReceipt(
   await writeNew(temp, bytes)
   await moveOver(temp, to)
   return undefined
-}
-
-/** After a failure nothing new is begun, and what runs is waited for. */
-async function inParallel<T>(items: AsyncGenerator<T>, work: (item: T) => Promise<void>): Promise<void> {
-  const worker = async () => {
-    try {
-      for (let next = await items.next(); !next.done; next = await items.next()) await work(next.value)
-    } finally {
-      await items.return(undefined)
-    }
-  }
-  const ended = await Promise.allSettled(Array.from({ length: atOnce }, worker))
-  for (const one of ended) if (one.status === 'rejected') throw one.reason as Error
 }
 
 export async function clearTemps(layout: StoreLayout): Promise<void> {

@@ -133,6 +133,21 @@ test('a long section goes once what it holds is synced in its place, and not bef
   expect(bed.errors()).toEqual([])
 })
 
+test('a long section stays while somebody still writes into it', async () => {
+  await using bed = await openReports(1)
+  await bed.send(1)
+  using disk = await holdSync(/\/report-journal\/1\.jsonl$/)
+  const writing = bed.send(2)
+  await disk.hangs
+  await vi.waitFor(() => expect(bed.sections()).toContain('2.jsonl'))
+  for (const sequence of [1, 2, 3, 4, 5]) await bed.send(sequence, other)
+  expect(bed.sections().sort()).toEqual(['1.jsonl', '2.jsonl'])
+  disk.release()
+  await writing
+  expect(bed.there()).toContain('"sequence":2')
+  await vi.waitFor(() => expect(bed.sections()).toEqual(['2.jsonl']))
+})
+
 test.each([/\/host-health\/lab-07\.json$/, /\/host-health$/])(
   'after a failed sync of %s every section stays for the next start',
   async (path) => {

@@ -166,11 +166,14 @@ test.each([/\/host-health\/lab-07\.json$/, /\/host-health$/])(
       disk.release(new Error('the disk is broken'))
       await vi.waitFor(() => expect(bed.errors()).toHaveLength(1))
       await bed.send(3)
-      expect(bed.errors()[0]).toContain('their journal is kept for the next start')
+      expect(bed.errors()[0]).toContain('their journal is kept')
     }
     expect(readdirSync(layout.reportJournal).sort()).toEqual(['1.jsonl', '2.jsonl'])
-    await using bed = await openReports(undefined, crashed(layout))
+    await using before = await open(layout.report(host))
+    await using bed = await openReports(undefined, layout)
     expect(bed.there()).toContain('"sequence":3')
+    // Written anew: another sync of the same file may call good what the failed one lost.
+    expect(statSync(layout.report(host)).ino).not.toBe((await before.stat()).ino)
     expect(bed.sections()).toEqual([])
   },
 )
@@ -185,15 +188,42 @@ test('a report that an operator took away is not missed by the sync of its secti
   expect(bed.sections()).toEqual([])
 })
 
-test('where the journal cannot be put in place the receiver starts, and the journal stays', async () => {
+test('where one report cannot be put in place the others are, the receiver starts, and the journal stays', async () => {
   await using before = await openReports()
   await before.send(1)
+  const others = Array.from({ length: 20 }, (_, k) => HostName.parse(`lab-1${k}`))
+  for (const one of others) await before.send(3, one)
   const left = crashed(before.layout)
   rmSync(left.report(host))
   mkdirSync(join(left.report(host), 'in the way'), { recursive: true })
   await using bed = await openReports(undefined, left)
   expect(bed.errors()).toHaveLength(1)
+  for (const one of others) expect(bed.there(one)).toContain('"sequence":3')
   await bed.send(5, other)
   expect(bed.there(other)).toContain('"sequence":5')
   expect(bed.sections().sort()).toEqual(['1.jsonl', '2.jsonl'])
+})
+
+test('an older report in a later section, let in while the newer one was not shown, does not win', async () => {
+  const layout = new StoreLayout(scratchDir())
+  mkdirSync(layout.reportJournal)
+  const write = (section: number, sequence: number) => {
+    const report = Buffer.from(JSON.stringify(of(sequence))).toString('base64')
+    const row = JSON.stringify({ host, received_at: '2026-01-01T00:00:00.000Z', report })
+    writeFileSync(join(layout.reportJournal, `${section}.jsonl`), `${row}\n`)
+  }
+  write(1, 7)
+  write(2, 5)
+  writeFileSync(join(layout.reportJournal, 'notes.txt'), 'not ours')
+  await using bed = await openReports(undefined, layout)
+  expect(bed.there()).toContain('"sequence":7')
+  expect(bed.sections()).toEqual(['notes.txt'])
+})
+
+test('once the receiver stops, no report begins a section that nobody would settle', async () => {
+  const bed = await openReports()
+  await bed.send(1)
+  await bed[Symbol.asyncDispose]()
+  await expect(bed.send(2)).rejects.toThrow('the receiver is stopping')
+  expect(bed.sections()).toEqual([])
 })

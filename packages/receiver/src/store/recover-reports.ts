@@ -1,10 +1,10 @@
 /** At start: reports that were acknowledged and whose own files may not have survived. */
-import { readdir, readFile, utimes } from 'node:fs/promises'
+import { readdir, readFile, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { HostName } from '@cis490/shared/ids.ts'
 import { inParallel } from '@cis490/shared/in-parallel.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
-import { removeFile, replaceFile, syncDir, syncFile } from '@cis490/shared/node/durable.ts'
+import { removeFile, replaceFile, syncDir } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { staleSequence } from '../core/report-order.ts'
@@ -28,8 +28,7 @@ export async function recoverReports(layout: StoreLayout, log: Logger): Promise<
   const paths = numbers.map((one) => join(layout.reportJournal, `${one}.jsonl`))
   try {
     const reports = await lastReports(paths)
-    await inParallel(reports, atOnce, (report) => showAgain(layout, report))
-    await syncDir(layout.reports)
+    await showAll(layout, reports)
     // The oldest first, each for good: an older section that came back alone would show older reports.
     for (const path of paths) {
       await removeFile(path)
@@ -46,7 +45,7 @@ export async function recoverReports(layout: StoreLayout, log: Logger): Promise<
 
 async function sectionNumbers(layout: StoreLayout): Promise<number[]> {
   const names = await readdir(layout.reportJournal)
-  return names.flatMap((name) => Number(/^(\d+)\.jsonl$/.exec(name)?.[1] ?? [])).sort((a, b) => a - b)
+  return names.flatMap((name) => (/^\d+\.jsonl$/.test(name) ? Number.parseInt(name, 10) : [])).sort((a, b) => a - b)
 }
 
 async function lastReports(paths: readonly string[]): Promise<JournaledReport[]> {
@@ -55,23 +54,41 @@ async function lastReports(paths: readonly string[]): Promise<JournaledReport[]>
     for await (const { lines } of scanLines(path))
       for (const { bytes } of lines) {
         const report = parseJournaled(bytes.toString('utf8'))
-        if (report) last.set(report.host, report)
+        const before = report && last.get(report.host)
+        // A host that was not shown again by the start before may have been taken for one that reported nothing yet.
+        if (report && !(before && isNewer(before.bytes, report.bytes))) last.set(report.host, report)
       }
   return [...last.values()]
 }
 
-async function showAgain(layout: StoreLayout, { host, receivedAt, bytes }: JournaledReport): Promise<void> {
-  const path = layout.report(host)
-  const there = await readFile(path).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return undefined
-    throw error
-  })
-  if (there && (there.equals(bytes) || isNewer(there, bytes))) return await syncFile(path)
-  await replaceFile(path, bytes)
-  await utimes(path, receivedAt, receivedAt)
+/** Each of them, whatever becomes of the others. @throws the first failure */
+async function showAll(layout: StoreLayout, reports: readonly JournaledReport[]): Promise<void> {
+  const failures: unknown[] = []
+  await inParallel(reports, atOnce, (report) => showAgain(layout, report).catch((error: unknown) => failures.push(error)))
+  if (failures.length > 0) throw failures[0]
+  await syncDir(layout.reports)
 }
 
-/** Written by a receiver that keeps no journal, after the crash of one that does. */
-function isNewer(there: Buffer, journaled: Buffer): boolean {
-  return staleSequence(parseObject(there.toString('utf8')), parseObject(journaled.toString('utf8')) ?? {}) !== undefined
+/** Written anew though it may be there: after a failed sync the page cache has what the disk may have lost, and a second sync would call that good. */
+async function showAgain(layout: StoreLayout, { host, receivedAt, bytes }: JournaledReport): Promise<void> {
+  const path = layout.report(host)
+  const there = await readThere(path)
+  const newer = there && isNewer(there.bytes, bytes)
+  await replaceFile(path, newer ? there.bytes : bytes)
+  const at = newer ? there.mtime : receivedAt
+  await utimes(path, at, at)
+}
+
+async function readThere(path: string): Promise<{ bytes: Buffer; mtime: Date } | undefined> {
+  try {
+    return { bytes: await readFile(path), mtime: (await stat(path)).mtime }
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    throw error
+  }
+}
+
+/** In the file: written by a receiver that keeps no journal, after the crash of one that does. */
+function isNewer(known: Buffer, other: Buffer): boolean {
+  return staleSequence(parseObject(known.toString('utf8')), parseObject(other.toString('utf8')) ?? {}) !== undefined
 }

@@ -9,6 +9,7 @@ import { inParallel } from '@cis490/shared/in-parallel.ts'
 import { makeDir, removeFile, showFile, syncDir, syncFile } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
+import { Refusal } from '@cis490/shared/problems.ts'
 import type { StoreLayout } from './layout.ts'
 import { type Recovered, recoverReports } from './recover-reports.ts'
 import { ReportSection } from './report-section.ts'
@@ -25,6 +26,7 @@ export class ReportJournal implements AsyncDisposable {
   /** Whether all sections before the present one are gone. Once they are not, none goes until the next start. */
   #settled: Promise<boolean>
   #settling = 0
+  #closed = false
   readonly #longBytes: number
 
   private constructor(layout: StoreLayout, log: Logger, { number, settled }: Recovered, longBytes: number) {
@@ -47,6 +49,7 @@ export class ReportJournal implements AsyncDisposable {
   /** Resolves when the host's file holds these bytes, and would after a power cut. One writer a host. @throws the system's error */
   async write(host: HostName, bytes: Buffer): Promise<void> {
     const section = this.#usable() ?? (await this.#renewed())
+    if (this.#closed) throw new Refusal('shutting-down', 'the receiver is stopping', { retry_after_s: 5 })
     await section.write(host, bytes, () => showFile(this.#layout.report(host), bytes))
   }
 
@@ -84,18 +87,22 @@ export class ReportJournal implements AsyncDisposable {
 
   /**
    * In their order, each gone for good before the next one goes: an older section that came back alone would show older reports.
-   * A failed sync is not tried again: the second may call good what the first one lost. So everything stays for the next start.
+   * A failed sync is not tried again: the second may call good what the first one lost. So everything stays for the next start, which writes it anew.
    */
   async #settleNext(section: ReportSection, others: boolean): Promise<boolean> {
     try {
       await section.close()
-      if (!others) return false
+      // One that a full disk left empty goes in any case.
+      if (section.hosts.size > 0 && !others) return false
       await this.#syncReports(section.hosts)
       await removeFile(section.path)
       await syncDir(this.#layout.reportJournal)
-      return true
+      return others
     } catch (error) {
-      this.#log.error({ err: error }, 'reports could not be synced in their place; their journal is kept for the next start')
+      this.#log.error(
+        { err: error },
+        'reports could not be synced in their place; their journal is kept, and grows until this receiver is started again',
+      )
       return false
     }
   }
@@ -106,6 +113,7 @@ export class ReportJournal implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
     await this.#renewing?.catch(() => undefined)
     if (this.#section) this.#settle(this.#section)
     await this.#settled

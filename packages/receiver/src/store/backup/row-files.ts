@@ -1,6 +1,7 @@
 /** The files of rows, and the reports: copied up to their last complete row, never linked, because they go on growing. */
 import { type FileHandle, open, readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { parseObject } from '@cis490/shared/jsonl.ts'
 import { makeDir, moveOver, removeFile, replaceFile, writeAll } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import { readTail } from '@cis490/shared/node/tail.ts'
@@ -24,8 +25,11 @@ export async function carryRowFiles(from: string, to: string): Promise<void> {
     if (taken) await moveOver(taken, join(to, name))
   }
   for (const name of (await names(join(from, 'host-health'))).filter((one) => one.endsWith('.json'))) {
+    const report = await readFile(join(from, 'host-health', name))
+    // A power cut may leave an empty file that the next start fills from the journal: no reason to lose the one of the backup before.
+    if (!parseObject(report.toString('utf8'))) continue
     await makeDir(join(to, 'host-health'))
-    await replaceFile(join(to, 'host-health', name), await readFile(join(from, 'host-health', name)))
+    await replaceFile(join(to, 'host-health', name), report)
   }
 }
 

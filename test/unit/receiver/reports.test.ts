@@ -178,6 +178,29 @@ test.each([/\/host-health\/lab-07\.json$/, /\/host-health$/])(
   },
 )
 
+test('sections that a full disk leaves empty do not pile up, though the ones before stay', async () => {
+  await using bed = await openReports(1)
+  await bed.send(1)
+  {
+    using disk = await holdSync(/\/host-health$/)
+    await bed.send(2)
+    await disk.hangs
+    disk.release(new Error('the disk is broken'))
+    await vi.waitFor(() => expect(bed.errors()).toHaveLength(1))
+  }
+  await using probe = await open('/proc/self/exe')
+  const prototype = Object.getPrototypeOf(probe) as { datasync(): Promise<void> }
+  const { datasync } = prototype
+  prototype.datasync = () => Promise.reject(new Error('the disk is full'))
+  try {
+    for (const sequence of [3, 4, 5]) await expect(bed.send(sequence)).rejects.toThrow('the disk is full')
+  } finally {
+    prototype.datasync = datasync
+  }
+  await bed.send(6)
+  await vi.waitFor(() => expect(bed.sections().sort()).toEqual(['1.jsonl', '5.jsonl']))
+})
+
 test('a report that an operator took away is not missed by the sync of its section', async () => {
   const bed = await openReports()
   await bed.send(1)

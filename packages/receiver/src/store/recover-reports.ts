@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { HostName } from '@cis490/shared/ids.ts'
 import { inParallel } from '@cis490/shared/in-parallel.ts'
 import { parseObject } from '@cis490/shared/jsonl.ts'
-import { removeFile, replaceFile, syncDir } from '@cis490/shared/node/durable.ts'
+import { removeFile, showFile, syncDir, syncFile } from '@cis490/shared/node/durable.ts'
 import { isErrno } from '@cis490/shared/node/errno.ts'
 import type { Logger } from '@cis490/shared/node/log.ts'
 import { staleSequence } from '../core/report-order.ts'
@@ -73,10 +73,12 @@ async function showAll(layout: StoreLayout, reports: readonly JournaledReport[])
 async function showAgain(layout: StoreLayout, { host, receivedAt, bytes }: JournaledReport): Promise<void> {
   const path = layout.report(host)
   const there = await readThere(path)
+  // Written by a receiver that keeps no journal, after the crash of one that does.
   const newer = there && isNewer(there.bytes, bytes)
-  await replaceFile(path, newer ? there.bytes : bytes)
+  showFile(path, newer ? there.bytes : bytes)
   const at = newer ? there.mtime : receivedAt
   await utimes(path, at, at)
+  await syncFile(path)
 }
 
 async function readThere(path: string): Promise<{ bytes: Buffer; mtime: Date } | undefined> {
@@ -88,7 +90,6 @@ async function readThere(path: string): Promise<{ bytes: Buffer; mtime: Date } |
   }
 }
 
-/** In the file: written by a receiver that keeps no journal, after the crash of one that does. */
 function isNewer(known: Buffer, other: Buffer): boolean {
   return staleSequence(parseObject(known.toString('utf8')), parseObject(other.toString('utf8')) ?? {}) !== undefined
 }

@@ -107,11 +107,8 @@ export function linkNew(from: string, to: string): boolean {
   }
 }
 
-/**
- * Replaces a whole file: readers see the old bytes or the new ones, over a power cut too. One writer a path.
- * @param sync how the folder's names are made durable
- */
-export async function replaceFile(path: string, bytes: Uint8Array | string, mode = 0o640, sync = syncDir): Promise<void> {
+/** Replaces a whole file: readers see the old bytes or the new ones, over a power cut too. One writer a path. */
+export async function replaceFile(path: string, bytes: Uint8Array | string, mode = 0o640): Promise<void> {
   const temp = `${path}.tmp`
   await writeNew(temp, bytes, mode, syncLate).catch(async (error: unknown) => {
     if (!isErrno(error, 'EEXIST')) throw error
@@ -120,7 +117,7 @@ export async function replaceFile(path: string, bytes: Uint8Array | string, mode
   })
   try {
     renameSync(temp, path)
-    await sync(dirname(path))
+    await syncDir(dirname(path))
   } catch (error) {
     await unlink(temp).catch(() => undefined)
     throw error
